@@ -1,0 +1,159 @@
+/** @page docket_backend  For people who write a store: what docket asks of one.
+ *
+ * A backend is a table of functions over its own handle. docket puts in front of it: opening and reference counts,
+ * retries of transient faults, one writer thread per store that collects the waiting commits of all executions into
+ * groups, and the local claims that let threads share one computation. A backend only has to be right.
+ *
+ * Unless said otherwise a function may be called from any thread at once, may block on I/O, must not keep pointers it
+ * was handed, and is never called with a docket lock held. `commit`, `forget` and `purge` are called by the writer
+ * thread only, one at a time. The error is never NULL. A function that fails with DOCKET_STORE sets error->transient
+ * to 1 if the same call may succeed a moment later and nothing of it was applied.
+ */
+#ifndef DOCKET_BACKEND_H
+#define DOCKET_BACKEND_H
+
+#include <docket/store.h>
+
+DOCKET_BEGIN_DECLS
+
+/** The record layout that this library reads and writes. */
+#define DOCKET_RECORD_FORMAT 1u
+
+/** SHA-256 over everything that identifies a computation. */
+typedef struct docket_key {
+    uint8_t bytes[32];
+} docket_key;
+
+/** One checkpoint. */
+typedef struct docket_record {
+    docket_key key;
+    uint32_t format; /* DOCKET_RECORD_FORMAT */
+    uint32_t codec;  /* 0 = plain */
+    uint32_t kind;   /* DOCKET_CHECKPOINT_VALUE or _ABSENT; an absent record's value is its reason, UTF-8 */
+    uint32_t step_version;
+    docket_scope scope;
+    int32_t attempts;
+    const char *execution_id;
+    const char *step;
+    const char *type;
+    uint8_t fingerprint[32];
+    uint8_t checksum[16]; /* first half of SHA-256 over format, key, codec, kind, type, fingerprint and value */
+    const uint8_t *input_digests; /* 32 bytes each */
+    size_t input_count;
+    docket_bytes value;
+    int64_t created_ms; /* set by the backend on commit, by its own clock */
+    int64_t ttl_ms;     /* on commit: 0 = for ever */
+    int64_t expires_ms; /* on look-up: 0 = never; set by the backend on commit, saturating to never */
+    int64_t duration_ms;
+} docket_record;
+
+/** Makes a copy of a record and all it points to in one block. Free it with docket_record_free.
+ *
+ * Returns: NULL when memory is exhausted. */
+DOCKET_API docket_record *docket_record_copy(const docket_record *record);
+DOCKET_API void docket_record_free(docket_record *record);
+
+/** What a look-up found. */
+typedef enum docket_found {
+    DOCKET_FOUND_NOTHING = 0,
+    DOCKET_FOUND_RECORD = 1,
+    DOCKET_FOUND_EXPIRED = 2 /* a record that does not count any more; it must never count again */
+} docket_found;
+
+/** What is to be written in one commit, and what came of it. */
+typedef struct docket_commit {
+    size_t struct_size;
+    /* What. Either `record`, or `failure` with the key and names in `record` and no value. */
+    const docket_record *record;
+    const docket_error *failure; /* keep as the key's last failure unless it has a live record */
+    docket_bytes schema;         /* of the record's type: keep once per (type, fingerprint) */
+    uint64_t fence;              /* of the claim, on stores with leases; 0 = none */
+    bool replace;                /* a live record of this key is no good: put this one in its place */
+    /* What came of it, set by the backend when the whole call returns DOCKET_OK. */
+    docket_status status;    /* DOCKET_OK, or why this one was refused (DOCKET_CLAIM_LOST, DOCKET_TOO_LARGE) */
+    docket_record *existing; /* a live record was there and stays: a copy of it; freed by docket */
+} docket_commit;
+
+/** What a store can do. */
+enum {
+    DOCKET_BACKEND_DURABLE = 1u, /* records outlive the process */
+    DOCKET_BACKEND_INLINE = 2u,  /* commit never blocks on I/O: docket calls it on the step's thread, one at a time,
+                                    without a writer thread */
+    DOCKET_BACKEND_LEASES = 4u   /* other machines may write: acquire, renew and release are set */
+};
+
+/** A claim on a key, held until `expires` by the store's clock unless renewed. */
+typedef struct docket_lease {
+    uint64_t fence;      /* grows with every acquisition of the key; a commit with an older one is refused */
+    int64_t duration_ms;
+} docket_lease;
+
+/** Calls `each` for a record; false stops. The record is borrowed for the call. */
+typedef bool docket_record_visit(void *arg, const docket_record *record);
+
+/** The functions of a backend. A NULL marked "optional" is a thing the store cannot do. */
+typedef struct docket_backend {
+    size_t struct_size;
+    const char *name;
+    uint32_t capabilities; /* DOCKET_BACKEND_... */
+
+    /** Reads the record of a key in a read transaction that begins with this call. `*record` is set only with
+     * DOCKET_FOUND_RECORD, made by docket_record_copy; unknown formats are returned as they are. */
+    docket_status (*lookup)(void *self, const docket_key *key, docket_found *found, docket_record **record,
+                            docket_error *error);
+
+    /** Visits the live records that an execution id wrote in WORKFLOW scope, in any order. Optional: a way to read
+     * many with one query. What it does not visit is not thereby absent. */
+    docket_status (*scan)(void *self, const char *execution_id, docket_record_visit *each, void *arg,
+                          docket_error *error);
+
+    /** Writes a group. Atomic: after anything but DOCKET_OK nothing of the group is there, or the caller is told by
+     * reading back. One refused commit leaves the others in. A live record is never replaced unless `replace` says
+     * so, and then whole. Durable when it returns, as the store was opened. */
+    docket_status (*commit)(void *self, docket_commit *const *commits, size_t count, docket_error *error);
+
+    /** Lists up to `capacity` matching entries with positions beyond `*position` (0 = from the first), in the order of
+     * recording, and moves `*position`. Texts are taken from the arena. Fewer than `capacity` = the end. */
+    docket_status (*list)(void *self, const docket_checkpoint_filter *filter, int64_t *position,
+                          docket_checkpoint *entries, size_t capacity, size_t *count, docket_arena *arena,
+                          docket_error *error);
+
+    /** Removes up to `most` matching entries in one transaction; fewer = no more match. */
+    docket_status (*forget)(void *self, const docket_checkpoint_filter *filter, uint64_t most, uint64_t *count,
+                            docket_error *error);
+
+    /** Removes up to `most` expired entries in one transaction; fewer = no more are expired. */
+    docket_status (*purge)(void *self, uint64_t most, uint64_t *count, docket_error *error);
+
+    /** Appends the schema kept for a type's layout; nothing if there is none. */
+    docket_status (*schema)(void *self, const char *type, const uint8_t fingerprint[32], docket_buffer *out,
+                            docket_error *error);
+
+    /** Takes the claim on a key for `lease->duration_ms` and sets its fence. Atomic with respect to commit.
+     * DOCKET_CONFLICT: another owner holds it. With DOCKET_BACKEND_LEASES only. */
+    docket_status (*acquire)(void *self, const docket_key *key, docket_lease *lease, docket_error *error);
+
+    /** Extends a claim that is still held. DOCKET_CLAIM_LOST: it is not. With DOCKET_BACKEND_LEASES only. */
+    docket_status (*renew)(void *self, const docket_key *key, docket_lease *lease, docket_error *error);
+
+    /** Gives a claim back; nothing happens if it is not held with this fence. With DOCKET_BACKEND_LEASES only. */
+    docket_status (*release)(void *self, const docket_key *key, const docket_lease *lease, docket_error *error);
+
+    /** Frees the handle. No other call runs or follows. */
+    void (*close)(void *self);
+} docket_backend;
+
+/** Opens a store over a backend of your own. On failure `close` is not called.
+ *
+ * Owns: the store takes `self` and closes it; `backend` must outlive the store.
+ * Returns:
+ * - DOCKET_INVALID: a required function is missing, or struct_size is not this header's.
+ * - DOCKET_NO_MEMORY */
+DOCKET_API DOCKET_MUST_CHECK docket_status docket_store_open_backend(docket_store **store,
+                                                                     const docket_backend *backend, void *self,
+                                                                     const docket_store_options *options,
+                                                                     docket_error *error);
+
+DOCKET_END_DECLS
+
+#endif

@@ -1,0 +1,20 @@
+/** @page docket_h  Everything a program needs: include this one.
+ *
+ * docket/backend.h (to write a store) and docket/sqlite.h (to share a database file) are included on their own.
+ */
+#ifndef DOCKET_H
+#define DOCKET_H
+
+#include <docket/context.h>
+#include <docket/execute.h>
+#include <docket/export.h>
+#include <docket/graph.h>
+#include <docket/observer.h>
+#include <docket/pool.h>
+#include <docket/status.h>
+#include <docket/step.h>
+#include <docket/store.h>
+#include <docket/struct.h>
+#include <docket/type.h>
+
+#endif

@@ -1,0 +1,152 @@
+/** @page docket_execute  Executions: values in, values out.
+ *
+ *     docket_result *result = NULL;
+ *     docket_status status = docket_execute(graph, &(docket_request){
+ *         DOCKET_REQUEST_INIT,
+ *         .execution_id = "order-17",
+ *         .output = DOCKET_OF(Receipt),
+ *         DOCKET_INPUTS(DOCKET_IN(Order, &order)),
+ *     }, &result, &error);
+ *
+ * runs the steps that lead from the inputs to the output: those whose results are recorded are restored, the others
+ * run, independent ones at the same time. The inputs are copied before any step runs.
+ *
+ * Without any time limit and cancel token steps run on the caller's own thread, with pool threads beside it. With one,
+ * steps that are not `cooperative` run on pool threads only, and the call returns at the limit even if a step does not:
+ * the straggler keeps its memory and its claim, and an OK result that it still brings is recorded.
+ */
+#ifndef DOCKET_EXECUTE_H
+#define DOCKET_EXECUTE_H
+
+#include <docket/graph.h>
+
+DOCKET_BEGIN_DECLS
+
+/** A flag that cancels every execution whose request carries it. */
+typedef struct docket_cancel docket_cancel;
+
+/** Makes a cancel token. Free it with docket_cancel_free; executions hold their own reference.
+ *
+ * Returns: NULL when memory is exhausted. */
+DOCKET_API docket_cancel *docket_cancel_new(void);
+
+/** Cancels; again is harmless. Threads: any. */
+DOCKET_API void docket_cancel_set(docket_cancel *cancel);
+
+DOCKET_API bool docket_cancel_is_set(const docket_cancel *cancel);
+DOCKET_API void docket_cancel_free(docket_cancel *cancel);
+
+/** What is asked of a graph. */
+typedef struct docket_request {
+    size_t struct_size;
+    const char *execution_id; /* NULL = a random one, or in a step: parent id "/" step name; a plan with a WORKFLOW
+                                 step needs one that the caller knows */
+    const docket_type *output;         /* one output … */
+    const docket_type *const *outputs; /* … or several, see DOCKET_OUTPUTS */
+    size_t output_count;
+    const docket_input *inputs; /* see DOCKET_INPUTS; a value given for a type that a step makes wins */
+    size_t input_count;
+    int64_t time_limit_ms; /* of the whole execution; 0 = none; negative = already passed */
+    docket_cancel *cancel;
+    docket_ctx *parent; /* the step that asks; NULL = the step whose function runs on this thread, if any. Its
+                           limits and its cancellation hold for this execution as well */
+} docket_request;
+
+#define DOCKET_REQUEST_INIT .struct_size = sizeof(docket_request)
+
+/** The members `inputs` and `input_count`, from 1 to 64 DOCKET_IN(T, pointer). C only. */
+#define DOCKET_INPUTS(...)                                                                                       \
+    .inputs = (const docket_input[]){__VA_ARGS__},                                                               \
+    .input_count = sizeof((const docket_input[]){__VA_ARGS__}) / sizeof(docket_input)
+
+/** The members `outputs` and `output_count`, from 1 to 64 type names. C only. */
+#define DOCKET_OUTPUTS(...)                                                                                      \
+    .outputs = (const docket_type *const[]){DOCKET__EACH(DOCKET__OUTPUT_POINTER, ~, __VA_ARGS__)},               \
+    .output_count = DOCKET__COUNT(__VA_ARGS__)
+#define DOCKET__OUTPUT_POINTER(t, n, T) DOCKET_OF(T),
+
+/** What an execution left behind. */
+typedef struct docket_result docket_result;
+
+/** What became of a type in an execution. */
+typedef enum docket_value_state {
+    DOCKET_VALUE_NOT_REACHED = 0, /* not in the plan, or its step never started */
+    DOCKET_VALUE_GIVEN = 1,       /* by the caller or by docket_graph_provide */
+    DOCKET_VALUE_RAN = 2,         /* computed here */
+    DOCKET_VALUE_RESTORED = 3,    /* taken from a checkpoint, or from a computation that ran elsewhere */
+    DOCKET_VALUE_ABSENT = 4,
+    DOCKET_VALUE_FAILED = 5
+} docket_value_state;
+
+/** Runs a graph and waits for it.
+ *
+ * `*result` is NULL only if the execution never began (DOCKET_INVALID, DOCKET_STATE, DOCKET_MISSING, DOCKET_FORKED);
+ * after any other failure it holds every value that was reached.
+ *
+ * Owns: the caller frees the result with docket_result_free.
+ * Threads: any, at once.
+ * Durable: on DOCKET_OK every recorded result is as durable as its store promises.
+ * Returns:
+ * - DOCKET_OK: all outputs have values.
+ * - DOCKET_ABSENT: an output is absent; the message gives the step's reason.
+ * - DOCKET_INVALID: a NULL; a bad id; an id is needed; no output; two values for one type.
+ * - DOCKET_STATE: the graph was not validated, or was stopped.
+ * - DOCKET_MISSING: no value for a leaf; no step has run.
+ * - DOCKET_FAILED, DOCKET_REJECTED, DOCKET_ABORTED, DOCKET_CRASHED: a step's failure, with its own code and message.
+ * - DOCKET_CANCELLED: the token, the parent or docket_execution_cancel.
+ * - DOCKET_TIMEOUT: a limit of the step, the request, the graph or the parent.
+ * - DOCKET_STORE, DOCKET_CORRUPT, DOCKET_TYPE, DOCKET_TOO_LARGE, DOCKET_SCHEMA_NEWER: the store.
+ * - DOCKET_ENCODE: an input or output cannot be encoded.
+ * - DOCKET_CONFLICT: a step would wait for itself; the message names the keys.
+ * - DOCKET_NO_MEMORY
+ * - DOCKET_FORKED: the graph was made before fork. */
+DOCKET_API DOCKET_MUST_CHECK docket_status docket_execute(docket_graph *graph, const docket_request *request,
+                                                          docket_result **result, docket_error *error);
+
+/** An execution that goes on while its caller does something else. */
+typedef struct docket_execution docket_execution;
+
+/** Starts an execution on the graph's pool and returns. `done(arg)` is called once, from a pool thread, when it has
+ * ended (from docket_pool_run if the pool has 0 threads); it may be NULL, and must not call docket_execution_end
+ * itself unless nobody else does.
+ *
+ * Owns: the caller ends the execution with docket_execution_end, always.
+ * Returns: as docket_execute for executions that never begin; `*execution` is then NULL and `done` is not called. */
+DOCKET_API DOCKET_MUST_CHECK docket_status docket_execute_begin(docket_graph *graph, const docket_request *request,
+                                                                void (*done)(void *arg), void *arg,
+                                                                docket_execution **execution, docket_error *error);
+
+/** Waits for an execution, hands over its result and frees it. Returns: as docket_execute. */
+DOCKET_API DOCKET_MUST_CHECK docket_status docket_execution_end(docket_execution *execution, docket_result **result,
+                                                                docket_error *error);
+
+/** Cancels an execution; again, or after its end, is harmless. Threads: any, before docket_execution_end. */
+DOCKET_API void docket_execution_cancel(docket_execution *execution);
+
+/* Results. */
+
+/** The value of a type in a result, or NULL if there is none.
+ *
+ * Valid until: docket_result_free. */
+DOCKET_API const void *docket_result_value(const docket_result *result, const docket_type *type);
+
+/** The same with the type's own pointer: `DOCKET_RESULT(result, Receipt)->total`. */
+#define DOCKET_RESULT(result, T) ((const T *)docket_result_value((result), DOCKET_OF(T)))
+
+/** What became of a type. */
+DOCKET_API docket_value_state docket_result_state(const docket_result *result, const docket_type *type);
+
+/** Why a type is absent or failed; else the empty string. Never NULL.
+ *
+ * Valid until: docket_result_free. */
+DOCKET_API const char *docket_result_reason(const docket_result *result, const docket_type *type);
+
+/** The execution's id, also a random one. */
+DOCKET_API const char *docket_result_execution_id(const docket_result *result);
+
+/** Frees a result and all its values. NULL is accepted. */
+DOCKET_API void docket_result_free(docket_result *result);
+
+DOCKET_END_DECLS
+
+#endif

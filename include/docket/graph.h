@@ -1,0 +1,239 @@
+/** @page docket_graph  Graphs: steps joined by their types.
+ *
+ * A graph is a named set of steps. Which step feeds which follows from the types alone: a step runs when the types it
+ * needs are there, and at most one step makes a type. Types that no step makes are leaves: the caller gives them.
+ *
+ * Build a graph on one thread: new, add, provide, validate. Validation freezes it; from then on any number of threads
+ * may execute it at once. Errors of docket_graph_add are remembered, and docket_graph_validate reports the first of
+ * them even if the caller ignored it.
+ */
+#ifndef DOCKET_GRAPH_H
+#define DOCKET_GRAPH_H
+
+#include <docket/context.h>
+#include <docket/observer.h>
+#include <docket/pool.h>
+
+DOCKET_BEGIN_DECLS
+
+typedef struct docket_graph docket_graph;
+typedef struct docket_store docket_store;
+
+/** A value given to a graph or an execution: make it with DOCKET_IN. */
+typedef struct docket_input {
+    const docket_type *type;
+    const void *value;
+} docket_input;
+
+#ifndef __cplusplus
+/** `pointer` (a `T *`, checked by the compiler) as a value of type T. */
+#define DOCKET_IN(T, pointer)                                                                                    \
+    ((docket_input){DOCKET_OF(T), _Generic((pointer), T *: (pointer), const T *: (pointer))})
+#else
+#define DOCKET_IN(T, pointer) (docket_input{DOCKET_OF(T), static_cast<const T *>(pointer)})
+#endif
+
+/** How long a recorded result counts. */
+typedef enum docket_scope {
+    DOCKET_SCOPE_NONE = 0,     /* not recorded */
+    DOCKET_SCOPE_WORKFLOW = 1, /* within executions of one id, also across restarts */
+    DOCKET_SCOPE_GLOBAL = 2    /* for all executions */
+} docket_scope;
+
+/** When a recorded result must be on disk. */
+typedef enum docket_commit_mode {
+    DOCKET_COMMIT_BEFORE_NEXT = 0, /* before a dependent step starts */
+    DOCKET_COMMIT_BEFORE_END = 1   /* before the execution returns: for steps that are safe to repeat; a whole
+                                      execution then shares one flush */
+} docket_commit_mode;
+
+/** What a stored record that cannot be used does: damaged, or of another layout. */
+typedef enum docket_unreadable {
+    DOCKET_FAIL = 0, /* the step fails with DOCKET_CORRUPT or DOCKET_TYPE */
+    DOCKET_RERUN = 1 /* the step runs and replaces the record whole */
+} docket_unreadable;
+
+/** What a step's final failure means to its consumers. */
+typedef enum docket_failure_policy {
+    DOCKET_FAILURE_STOPS = 0,    /* the execution fails */
+    DOCKET_FAILURE_IS_ABSENT = 1 /* the output is absent; a fallback step that declares it MAYBE runs. Aborts and
+                                    cancellations still stop. Such an absence is never recorded */
+} docket_failure_policy;
+
+/** How the delay between attempts grows. */
+typedef enum docket_backoff_kind {
+    DOCKET_BACKOFF_NONE = 0,
+    DOCKET_BACKOFF_FIXED = 1,
+    DOCKET_BACKOFF_EXPONENTIAL = 2,
+    DOCKET_BACKOFF_CALLBACK = 3
+} docket_backoff_kind;
+
+/** Delays between attempts. Each delay is drawn evenly from 0 to its size (full jitter), so that many clients do not
+ * come back at once; `no_jitter` switches that off. Source: M. Brooker, "Exponential Backoff And Jitter", 2015. */
+typedef struct docket_backoff {
+    docket_backoff_kind kind;
+    bool no_jitter;
+    int64_t first_ms; /* the delay after the first failure */
+    double factor;    /* of each delay to the one before; 0 = 2; at least 1 */
+    int64_t cap_ms;   /* no delay is longer; 0 = one hour; at least first_ms */
+    int64_t (*delay_ms)(void *user, int failed_attempt); /* of DOCKET_BACKOFF_CALLBACK; clamped to 0 … cap_ms */
+} docket_backoff;
+
+/** Options of a step. Start with DOCKET_STEP_OPTIONS_INIT; 0 and NULL mean the default of each. */
+typedef struct docket_step_options {
+    size_t struct_size;
+    const char *name;     /* in keys and messages; NULL = the function's name */
+    void *user;           /* for docket_ctx_user; borrowed until docket_graph_stop; not part of the key */
+    docket_store *store;  /* NULL = the graph's; docket takes a reference */
+    docket_scope scope;
+    docket_commit_mode commit;
+    int64_t ttl_ms;       /* 0 = for ever */
+    int max_attempts;     /* entries into the function: 0 = 1 */
+    docket_backoff backoff;
+    /** Asked after a failed attempt whether another may follow; NULL = after docket_fail yes, after a limit yes.
+     * Never asked after reject, abort or cancellation. */
+    bool (*should_retry)(void *user, const docket_error *error);
+    int64_t time_limit_ms; /* of one attempt; 0 = none */
+    int64_t grace_ms;      /* how long to wait for a step that overran its limit; 0 = the graph's */
+    bool cooperative;      /* watches docket_cancelled: may run on the caller's thread in spite of limits */
+    bool isolated;         /* every attempt runs in a child process of its own: it can crash and be killed */
+    docket_unreadable on_unreadable;
+    docket_failure_policy on_failure;
+    /** Asked on a hit whether the value still holds; false = run again and replace. `value` is NULL if absent. */
+    bool (*still_good)(docket_ctx *ctx, const void *value);
+} docket_step_options;
+
+/** First member of every initialiser: `docket_step_options o = {DOCKET_STEP_OPTIONS_INIT, .max_attempts = 3};` */
+#define DOCKET_STEP_OPTIONS_INIT .struct_size = sizeof(docket_step_options)
+
+/** Options of a graph: defaults for its steps and executions. */
+typedef struct docket_graph_options {
+    size_t struct_size;
+    const char *key_namespace; /* first part of every key: keeps programs apart that share a store; NULL = "" */
+    docket_store *store;       /* of steps that name none; docket takes a reference */
+    docket_pool *pool;         /* NULL = the default pool; docket takes a reference */
+    int64_t time_limit_ms;     /* of an execution, together with the request's: the earlier wins; 0 = none */
+    int64_t grace_ms;          /* 0 = 5 seconds */
+    const docket_observer *observers; /* copied */
+    size_t observer_count;
+} docket_graph_options;
+
+#define DOCKET_GRAPH_OPTIONS_INIT .struct_size = sizeof(docket_graph_options)
+
+/** Makes an empty graph. Name and options are copied; bad ones are reported by docket_graph_validate.
+ *
+ * Owns: the caller; free with docket_graph_free.
+ * Returns: NULL when memory is exhausted. */
+DOCKET_API docket_graph *docket_graph_new(const char *name, const docket_graph_options *options);
+
+/** Drops the caller's reference; running executions hold their own. NULL is accepted.
+ *
+ * Threads: any, but no call with this handle may come after it. */
+DOCKET_API void docket_graph_free(docket_graph *graph);
+
+/** Adds a step. `step` and the types it names must stay valid for the life of the graph (they are constants when the
+ * macros made them); options are copied; NULL = all defaults.
+ *
+ * Threads: one at a time, before validation.
+ * Returns:
+ * - DOCKET_INVALID: a NULL, a bad name, descriptor or option; the message tells which and what is allowed.
+ * - DOCKET_DUPLICATE: another step has that name or makes that type; the first stays.
+ * - DOCKET_TYPE: a type of that name is already there with another layout.
+ * - DOCKET_STATE: the graph is frozen; it is unchanged and stays usable.
+ * - DOCKET_NO_MEMORY */
+DOCKET_API docket_status docket_graph_add(docket_graph *graph, const docket_step *step,
+                                          const docket_step_options *options);
+
+/** Adds all steps of a NULL-terminated list (see DOCKET_STEPS) with the same options.
+ *
+ * Returns: the first failure; the steps after it are added all the same. */
+DOCKET_API docket_status docket_graph_add_all(docket_graph *graph, const docket_step_options *options,
+                                              const docket_step *const *steps);
+
+/** Gives a leaf for all executions: `docket_graph_provide(graph, DOCKET_IN(Config, &config))`. Values are copied,
+ * resources borrowed until docket_graph_stop. A request's value wins.
+ *
+ * Returns:
+ * - DOCKET_INVALID: a NULL, or the type was already provided.
+ * - DOCKET_TYPE, DOCKET_STATE, DOCKET_ENCODE, DOCKET_NO_MEMORY: as for docket_graph_add and docket_encode. */
+DOCKET_API docket_status docket_graph_provide(docket_graph *graph, docket_input input);
+
+/** Checks the graph and freezes it. Valid again is OK. A failed validation does not freeze: mend and validate again;
+ * remembered errors of docket_graph_add and docket_graph_new stay.
+ *
+ * Returns:
+ * - DOCKET_INVALID: the graph has no registered steps, or a remembered error.
+ * - DOCKET_CYCLE: the message gives the path, as "A -> B -> A".
+ * - DOCKET_DUPLICATE, DOCKET_TYPE: remembered.
+ * - DOCKET_NO_MEMORY */
+DOCKET_API DOCKET_MUST_CHECK docket_status docket_graph_validate(docket_graph *graph, docket_error *error);
+
+/** Whether docket_graph_validate has succeeded. */
+DOCKET_API bool docket_graph_is_frozen(const docket_graph *graph);
+
+/** Refuses new executions, waits until no step of the graph runs any more, and closes what the graph borrowed.
+ *
+ * Returns:
+ * - DOCKET_OK: no step runs; resources and `user` pointers may go.
+ * - DOCKET_TIMEOUT: after `timeout_ms` (negative = wait without limit) a step still ran; the message names it. */
+DOCKET_API DOCKET_MUST_CHECK docket_status docket_graph_stop(docket_graph *graph, int64_t timeout_ms,
+                                                             docket_error *error);
+
+/* Introspection. */
+
+/** A step as the graph holds it, with its options resolved. */
+typedef struct docket_step_info {
+    size_t struct_size; /* set by docket */
+    const char *name;
+    uint32_t version;
+    const docket_type *output;
+    const docket_step_input *inputs; /* as registered; an input's `type` may be another descriptor of the same type */
+    size_t input_count;
+    bool aggregate;
+    docket_scope scope;
+    docket_commit_mode commit;
+    int64_t ttl_ms;
+    int max_attempts;
+    docket_backoff backoff;
+    int64_t time_limit_ms;
+    bool cooperative;
+    bool isolated;
+    const char *file;
+    int line;
+} docket_step_info;
+
+/** How many steps the graph has. */
+DOCKET_API size_t docket_graph_step_count(const docket_graph *graph);
+
+/** The step at `index`, in the order of registration; NULL beyond the last.
+ *
+ * Valid until: the graph is freed. */
+DOCKET_API const docket_step_info *docket_graph_step(const docket_graph *graph, size_t index);
+
+/** How many types no step makes. */
+DOCKET_API size_t docket_graph_leaf_count(const docket_graph *graph);
+
+/** The leaf at `index`, in the order of first mention; NULL beyond the last. */
+DOCKET_API const docket_type *docket_graph_leaf(const docket_graph *graph, size_t index);
+
+/** The steps that lead to a type, dependencies before their consumers, in declared order.
+ *
+ * Owns: the caller frees the list with docket_free; the infos belong to the graph.
+ * Returns:
+ * - DOCKET_OK: `*count` may be 0: no step makes the type.
+ * - DOCKET_STATE: the graph was not validated.
+ * - DOCKET_INVALID, DOCKET_NO_MEMORY */
+DOCKET_API DOCKET_MUST_CHECK docket_status docket_graph_plan(docket_graph *graph, const docket_type *output,
+                                                             const docket_step_info ***steps, size_t *count,
+                                                             docket_error *error);
+
+/** The graph as a picture in the DOT language (Graphviz) or in Mermaid's: types as boxes, steps between them.
+ *
+ * Owns: the caller frees the text with docket_free.
+ * Returns: NULL when memory is exhausted. */
+DOCKET_API char *docket_graph_dot(const docket_graph *graph);
+DOCKET_API char *docket_graph_mermaid(const docket_graph *graph);
+
+DOCKET_END_DECLS
+
+#endif

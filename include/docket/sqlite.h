@@ -1,0 +1,40 @@
+/** @page docket_sqlite  SQLite: sharing one database file with the application.
+ *
+ * With `shared_database` docket keeps its tables, under their prefix, in the application's own SQLite file. It never
+ * touches application_id, user_version or the settings of other connections.
+ *
+ * SQLite versions before 3.51.3, except 3.50.7 and 3.44.6, can lose pages when a log checkpoint races a commit that
+ * restarts the log. docket's own connections never race: they never checkpoint by themselves, and commit only under
+ * docket's commit lock. A connection of the application joins them by writing between docket_sqlite_begin and
+ * docket_sqlite_end, and by switching off its own log checkpoints (`PRAGMA wal_autocheckpoint=0` and
+ * SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE). Readers are harmless. Source: SQLite release notes, 3.51.3.
+ */
+#ifndef DOCKET_SQLITE_H
+#define DOCKET_SQLITE_H
+
+#include <docket/store.h>
+
+struct sqlite3;
+
+DOCKET_BEGIN_DECLS
+
+/** Takes the store's commit lock and begins a write transaction (BEGIN IMMEDIATE) on the application's connection to
+ * the same file. Commits of steps wait meanwhile: keep it short, and execute nothing recorded on this store inside.
+ *
+ * Returns:
+ * - DOCKET_INVALID: a NULL, a store that is not SQLite, a connection to another file or inside a transaction.
+ * - DOCKET_STORE: the lock or the transaction was not to be had within busy_timeout_ms. */
+DOCKET_API DOCKET_MUST_CHECK docket_status docket_sqlite_begin(docket_store *store, struct sqlite3 *db,
+                                                               docket_error *error);
+
+/** Commits (or, with `commit` false, rolls back) and gives the lock back, also when the commit fails.
+ *
+ * Durable: on DOCKET_OK, as the connection's own synchronous setting says.
+ * Returns:
+ * - DOCKET_STORE: the transaction was rolled back; the message is SQLite's. */
+DOCKET_API DOCKET_MUST_CHECK docket_status docket_sqlite_end(docket_store *store, struct sqlite3 *db, bool commit,
+                                                             docket_error *error);
+
+DOCKET_END_DECLS
+
+#endif

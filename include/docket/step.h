@@ -1,0 +1,363 @@
+/** @page docket_step  Steps: plain C functions whose types are checked by the compiler.
+ *
+ *     static docket_status count(docket_ctx *ctx, LetterCount *out, const Text *text) { ... return DOCKET_OK; }
+ *     DOCKET_STEP(count, LetterCount, Text);
+ *
+ * The line under the function names the output and the inputs in the order of the parameters. If function and line
+ * disagree, the compiler says how the function must be declared. The line defines `const docket_step count_step`,
+ * which is handed to docket_graph_add; nothing registers itself.
+ *
+ * A step function gets a zeroed (or initialised) output, fills it and returns DOCKET_OK, or returns what one of the
+ * failure verbs of docket/context.h returned. Inputs are const and shared: other steps may read them at the same time.
+ * The same function may run on several threads at once.
+ */
+#ifndef DOCKET_STEP_H
+#define DOCKET_STEP_H
+
+#include <docket/struct.h>
+
+#ifdef __cplusplus
+#include <type_traits>
+#endif
+
+DOCKET_BEGIN_DECLS
+
+/** The descriptor layout that these headers speak. */
+#define DOCKET_STEP_ABI 1u
+
+/** The most inputs that a step can have. */
+#define DOCKET_MAX_INPUTS 8
+
+/** What a step function is called with: its identity, its memory, its limits. See docket/context.h. */
+typedef struct docket_ctx docket_ctx;
+
+/** One argument of a step call: a value; or, for the items of an aggregate, an array of `count` pointers to values.
+ * Values are const although the type does not say so: resources pass through here as well. */
+typedef struct docket_argument {
+    void *value;
+    size_t count;
+} docket_argument;
+
+/** How docket calls a step: the macros generate one such function around each step function. */
+typedef docket_status docket_step_call(docket_ctx *ctx, void *output, const docket_argument *args);
+
+/** Flags of an input. */
+enum {
+    DOCKET_INPUT_MAYBE = 1u, /* the step runs even if the value is absent, and then gets NULL */
+    DOCKET_INPUT_ITEMS = 2u  /* the step takes all items of the type at once */
+};
+
+/** One input of a step. */
+typedef struct docket_step_input {
+    const docket_type *type;
+    uint32_t flags; /* DOCKET_INPUT_... */
+} docket_step_input;
+
+/** A step's descriptor: constant data, made by the macros below or by hand for bindings of other languages. */
+typedef struct docket_step {
+    uint32_t abi;   /* DOCKET_STEP_ABI */
+    uint32_t flags; /* reserved: 0 */
+    const char *name;
+    uint32_t version; /* part of the key: raise it when the step's results change */
+    uint32_t input_count;
+    const docket_type *output;
+    const docket_step_input *inputs;
+    docket_step_call *call;
+    const char *file; /* where the line stands; for messages */
+    int line;
+    const void *reserved[2];
+} docket_step;
+
+DOCKET_END_DECLS
+
+/** Defines `const docket_step fn_step` for `docket_status fn(docket_ctx *, Out *, const In *…)` with 0 to 8 inputs and
+ * version 1. An input written as `MAYBE(T)` may be absent: the step runs all the same and gets NULL for it. */
+#define DOCKET_STEP(fn, ...) DOCKET_STEP_VERSIONED(fn, 1, __VA_ARGS__)
+
+/** The same with a version of 1 or more, kept beside the code it speaks of. */
+#define DOCKET_STEP_VERSIONED(fn, number, ...)                                                                   \
+    DOCKET__STEP_CHECK(fn, DOCKET__APPLY(DOCKET__STEP_TYPES_, __VA_ARGS__),                                      \
+                       DOCKET__APPLY(DOCKET__STEP_TEXT_, __VA_ARGS__));                                          \
+    DOCKET__STEP_DEFINE(fn, fn, number, 0, DOCKET__APPLY(DOCKET__STEP_ARGS_, __VA_ARGS__), __VA_ARGS__)
+
+/** Defines `name_step` for a function over the bases of aliases: one function, several places in a graph.
+ * `DOCKET_STEP_AS(clean_title, clean, CleanTitle, RawTitle)` where CleanTitle and RawTitle are aliases of Text. */
+#define DOCKET_STEP_AS(name, fn, ...)                                                                            \
+    DOCKET__STEP_CHECK(fn, DOCKET__APPLY(DOCKET__BASE_TYPES_, __VA_ARGS__),                                      \
+                       DOCKET__APPLY(DOCKET__STEP_TEXT_, __VA_ARGS__) " (each alias replaced by its base)");     \
+    DOCKET__STEP_DEFINE(name, fn, 1, 0, DOCKET__APPLY(DOCKET__BASE_ARGS_, __VA_ARGS__), __VA_ARGS__)
+
+/** Defines a step over all items of a type:
+ * `docket_status fn(docket_ctx *, Out *, const Item *const *items, size_t count, const Shared *…)`. In an execution
+ * without items it sees the one value, with count 1. */
+#define DOCKET_AGGREGATE(fn, ...)                                                                                \
+    DOCKET__STEP_CHECK(fn, DOCKET__APPLY(DOCKET__AGGREGATE_TYPES_, __VA_ARGS__),                                 \
+                       DOCKET__APPLY(DOCKET__AGGREGATE_TEXT_, __VA_ARGS__));                                     \
+    DOCKET__STEP_DEFINE(fn, fn, 1, DOCKET_INPUT_ITEMS, DOCKET__APPLY(DOCKET__AGGREGATE_ARGS_, __VA_ARGS__),      \
+                        __VA_ARGS__)
+
+/** Declares a step that another file defines; for headers. */
+#define DOCKET_STEP_DECLARE(fn) DOCKET__EXTERN_C const docket_step fn##_step
+
+/** A NULL-terminated list of steps for docket_graph_add_all: `DOCKET_STEPS(fetch, parse)` names fetch_step and
+ * parse_step. */
+#define DOCKET_STEPS(...) ((const docket_step *const[]){DOCKET__EACH(DOCKET__STEP_POINTER, ~, __VA_ARGS__) NULL})
+#define DOCKET__STEP_POINTER(t, n, fn) &fn##_step,
+
+#ifdef __cplusplus
+#define DOCKET__EXTERN_C extern "C"
+#define DOCKET__CAST(T, expression) static_cast<T>(expression)
+#define DOCKET__STEP_CHECK(fn, types, text)                                                                      \
+    static_assert(std::is_same<decltype(&fn), docket_status (*)(docket_ctx *, types)>::value,                    \
+                  "docket: declare it as: docket_status " #fn "(docket_ctx *, " text ")")
+#else
+#define DOCKET__EXTERN_C extern
+#define DOCKET__CAST(T, expression) ((T)(expression))
+#define DOCKET__STEP_CHECK(fn, types, text)                                                                      \
+    _Static_assert(_Generic((fn), docket_status(*)(docket_ctx *, types) : 1, default : 0),                       \
+                   "docket: declare it as: docket_status " #fn "(docket_ctx *, " text ")")
+#endif
+
+#define DOCKET__STEP_DEFINE(name, fn, number, first, call_args, ...)                                             \
+    static docket_status docket__call_##name(docket_ctx *ctx, void *output, const docket_argument *args)         \
+    {                                                                                                            \
+        (void)args;                                                                                              \
+        return fn(ctx, call_args);                                                                               \
+    }                                                                                                            \
+    static const docket_step_input docket__inputs_of_##name[] = {DOCKET__INPUTS(first, __VA_ARGS__)};            \
+    DOCKET_STEP_DECLARE(name);                                                                                   \
+    const docket_step name##_step = {DOCKET_STEP_ABI, 0, #name, (number),                                        \
+                                     DOCKET__COUNT(__VA_ARGS__) - 1, DOCKET__OUTPUT_TYPE(__VA_ARGS__),              \
+                                     docket__inputs_of_##name, docket__call_##name, __FILE__, __LINE__,          \
+                                     {NULL, NULL}}
+
+#define DOCKET__OUTPUT_TYPE(...) DOCKET__FIRST(__VA_ARGS__, ~)
+#define DOCKET__FIRST(o, ...) DOCKET_OF(o)
+
+#define DOCKET__OUT(T) docket__declare_output_with_DOCKET_STRUCT_##T
+#define DOCKET__BASE_OUT(T) docket__base_output_of_##T
+#define DOCKET__TEXT(T) #T
+
+/* MAYBE(T) or T: the probe turns MAYBE(T) into "~, 1, T" and leaves any other token alone. */
+#define DOCKET__PROBE_MAYBE(T) ~, DOCKET_INPUT_MAYBE, T
+#define DOCKET__INPUT_TYPE(x) DOCKET__THIRD(DOCKET__PROBE_##x, 0, x, ~)
+#define DOCKET__INPUT_FLAGS(x) DOCKET__SECOND(DOCKET__PROBE_##x, 0, x, ~)
+#define DOCKET__SECOND(...) DOCKET__SECOND_I(__VA_ARGS__)
+#define DOCKET__SECOND_I(a, b, ...) b
+#define DOCKET__THIRD(...) DOCKET__THIRD_I(__VA_ARGS__)
+#define DOCKET__THIRD_I(a, b, c, ...) c
+
+#define DOCKET__IN(x) DOCKET__IN_I(DOCKET__INPUT_TYPE(x))
+#define DOCKET__IN_I(T) DOCKET__IN_II(T)
+#define DOCKET__IN_II(T) docket__declare_with_DOCKET_STRUCT_##T
+#define DOCKET__BASE_IN(x) DOCKET__BASE_IN_I(DOCKET__INPUT_TYPE(x))
+#define DOCKET__BASE_IN_I(T) DOCKET__BASE_IN_II(T)
+#define DOCKET__BASE_IN_II(T) docket__base_input_of_##T
+#define DOCKET__TYPE_TEXT(x) DOCKET__TYPE_TEXT_I(DOCKET__INPUT_TYPE(x))
+#define DOCKET__TYPE_TEXT_I(T) DOCKET__TYPE_TEXT_II(T)
+#define DOCKET__TYPE_TEXT_II(T) #T
+#define DOCKET__INPUT(x, more) {DOCKET__DESCRIPTOR(DOCKET__INPUT_TYPE(x)), DOCKET__INPUT_FLAGS(x) | (more)}
+#define DOCKET__DESCRIPTOR(T) DOCKET__DESCRIPTOR_I(T)
+#define DOCKET__DESCRIPTOR_I(T) DOCKET_OF(T)
+
+/* Pick the macro of the right arity: one output and 0 to 8 inputs. */
+#define DOCKET__APPLY(prefix, ...) DOCKET__APPLY_I(prefix, DOCKET__ARITY(__VA_ARGS__), __VA_ARGS__)
+#define DOCKET__APPLY_I(prefix, n, ...) DOCKET__APPLY_II(prefix, n, __VA_ARGS__)
+#define DOCKET__APPLY_II(prefix, n, ...) prefix##n(__VA_ARGS__)
+#define DOCKET__INPUTS(first, ...) DOCKET__INPUTS_I(DOCKET__ARITY(__VA_ARGS__), first, __VA_ARGS__)
+#define DOCKET__INPUTS_I(n, first, ...) DOCKET__INPUTS_II(n, first, __VA_ARGS__)
+#define DOCKET__INPUTS_II(n, first, ...) DOCKET__INPUTS_##n(first, __VA_ARGS__)
+#define DOCKET__ARITY(...)                                                                                       \
+    DOCKET__ARITY_PICK(__VA_ARGS__, a_step_has_at_most_8_inputs, a_step_has_at_most_8_inputs,                    \
+                       a_step_has_at_most_8_inputs, a_step_has_at_most_8_inputs, 8, 7, 6, 5, 4, 3, 2, 1, 0, ~)
+#define DOCKET__ARITY_PICK(a, b, c, d, e, f, g, h, i, j, k, l, m, n, ...) n
+
+#define DOCKET__STEP_TYPES_0(o) DOCKET__OUT(o)
+#define DOCKET__STEP_TYPES_1(o, a) DOCKET__OUT(o), DOCKET__IN(a)
+#define DOCKET__STEP_TYPES_2(o, a, b) DOCKET__OUT(o), DOCKET__IN(a), DOCKET__IN(b)
+#define DOCKET__STEP_TYPES_3(o, a, b, c) DOCKET__OUT(o), DOCKET__IN(a), DOCKET__IN(b), DOCKET__IN(c)
+#define DOCKET__STEP_TYPES_4(o, a, b, c, d) DOCKET__OUT(o), DOCKET__IN(a), DOCKET__IN(b), DOCKET__IN(c), \
+    DOCKET__IN(d)
+#define DOCKET__STEP_TYPES_5(o, a, b, c, d, e) DOCKET__OUT(o), DOCKET__IN(a), DOCKET__IN(b), DOCKET__IN(c), \
+    DOCKET__IN(d), DOCKET__IN(e)
+#define DOCKET__STEP_TYPES_6(o, a, b, c, d, e, f) DOCKET__OUT(o), DOCKET__IN(a), DOCKET__IN(b), DOCKET__IN(c), \
+    DOCKET__IN(d), DOCKET__IN(e), DOCKET__IN(f)
+#define DOCKET__STEP_TYPES_7(o, a, b, c, d, e, f, g) DOCKET__OUT(o), DOCKET__IN(a), DOCKET__IN(b), \
+    DOCKET__IN(c), DOCKET__IN(d), DOCKET__IN(e), DOCKET__IN(f), DOCKET__IN(g)
+#define DOCKET__STEP_TYPES_8(o, a, b, c, d, e, f, g, h) DOCKET__OUT(o), DOCKET__IN(a), DOCKET__IN(b), \
+    DOCKET__IN(c), DOCKET__IN(d), DOCKET__IN(e), DOCKET__IN(f), DOCKET__IN(g), DOCKET__IN(h)
+#define DOCKET__BASE_TYPES_0(o) DOCKET__BASE_OUT(o)
+#define DOCKET__BASE_TYPES_1(o, a) DOCKET__BASE_OUT(o), DOCKET__BASE_IN(a)
+#define DOCKET__BASE_TYPES_2(o, a, b) DOCKET__BASE_OUT(o), DOCKET__BASE_IN(a), DOCKET__BASE_IN(b)
+#define DOCKET__BASE_TYPES_3(o, a, b, c) DOCKET__BASE_OUT(o), DOCKET__BASE_IN(a), DOCKET__BASE_IN(b), \
+    DOCKET__BASE_IN(c)
+#define DOCKET__BASE_TYPES_4(o, a, b, c, d) DOCKET__BASE_OUT(o), DOCKET__BASE_IN(a), DOCKET__BASE_IN(b), \
+    DOCKET__BASE_IN(c), DOCKET__BASE_IN(d)
+#define DOCKET__BASE_TYPES_5(o, a, b, c, d, e) DOCKET__BASE_OUT(o), DOCKET__BASE_IN(a), DOCKET__BASE_IN(b), \
+    DOCKET__BASE_IN(c), DOCKET__BASE_IN(d), DOCKET__BASE_IN(e)
+#define DOCKET__BASE_TYPES_6(o, a, b, c, d, e, f) DOCKET__BASE_OUT(o), DOCKET__BASE_IN(a), DOCKET__BASE_IN(b), \
+    DOCKET__BASE_IN(c), DOCKET__BASE_IN(d), DOCKET__BASE_IN(e), DOCKET__BASE_IN(f)
+#define DOCKET__BASE_TYPES_7(o, a, b, c, d, e, f, g) DOCKET__BASE_OUT(o), DOCKET__BASE_IN(a), \
+    DOCKET__BASE_IN(b), DOCKET__BASE_IN(c), DOCKET__BASE_IN(d), DOCKET__BASE_IN(e), DOCKET__BASE_IN(f), \
+    DOCKET__BASE_IN(g)
+#define DOCKET__BASE_TYPES_8(o, a, b, c, d, e, f, g, h) DOCKET__BASE_OUT(o), DOCKET__BASE_IN(a), \
+    DOCKET__BASE_IN(b), DOCKET__BASE_IN(c), DOCKET__BASE_IN(d), DOCKET__BASE_IN(e), DOCKET__BASE_IN(f), \
+    DOCKET__BASE_IN(g), DOCKET__BASE_IN(h)
+#define DOCKET__AGGREGATE_TYPES_1(o, a) DOCKET__OUT(o), DOCKET__IN(a) const *, size_t
+#define DOCKET__AGGREGATE_TYPES_2(o, a, b) DOCKET__OUT(o), DOCKET__IN(a) const *, size_t, DOCKET__IN(b)
+#define DOCKET__AGGREGATE_TYPES_3(o, a, b, c) DOCKET__OUT(o), DOCKET__IN(a) const *, size_t, DOCKET__IN(b), \
+    DOCKET__IN(c)
+#define DOCKET__AGGREGATE_TYPES_4(o, a, b, c, d) DOCKET__OUT(o), DOCKET__IN(a) const *, size_t, DOCKET__IN(b), \
+    DOCKET__IN(c), DOCKET__IN(d)
+#define DOCKET__AGGREGATE_TYPES_5(o, a, b, c, d, e) DOCKET__OUT(o), DOCKET__IN(a) const *, size_t, \
+    DOCKET__IN(b), DOCKET__IN(c), DOCKET__IN(d), DOCKET__IN(e)
+#define DOCKET__AGGREGATE_TYPES_6(o, a, b, c, d, e, f) DOCKET__OUT(o), DOCKET__IN(a) const *, size_t, \
+    DOCKET__IN(b), DOCKET__IN(c), DOCKET__IN(d), DOCKET__IN(e), DOCKET__IN(f)
+#define DOCKET__AGGREGATE_TYPES_7(o, a, b, c, d, e, f, g) DOCKET__OUT(o), DOCKET__IN(a) const *, size_t, \
+    DOCKET__IN(b), DOCKET__IN(c), DOCKET__IN(d), DOCKET__IN(e), DOCKET__IN(f), DOCKET__IN(g)
+#define DOCKET__AGGREGATE_TYPES_8(o, a, b, c, d, e, f, g, h) DOCKET__OUT(o), DOCKET__IN(a) const *, size_t, \
+    DOCKET__IN(b), DOCKET__IN(c), DOCKET__IN(d), DOCKET__IN(e), DOCKET__IN(f), DOCKET__IN(g), DOCKET__IN(h)
+#define DOCKET__STEP_ARGS_0(o) DOCKET__CAST(DOCKET__OUT(o), output)
+#define DOCKET__STEP_ARGS_1(o, a) DOCKET__CAST(DOCKET__OUT(o), output), DOCKET__CAST(DOCKET__IN(a), args[0].value)
+#define DOCKET__STEP_ARGS_2(o, a, b) DOCKET__CAST(DOCKET__OUT(o), output), DOCKET__CAST(DOCKET__IN(a), \
+    args[0].value), DOCKET__CAST(DOCKET__IN(b), args[1].value)
+#define DOCKET__STEP_ARGS_3(o, a, b, c) DOCKET__CAST(DOCKET__OUT(o), output), DOCKET__CAST(DOCKET__IN(a), \
+    args[0].value), DOCKET__CAST(DOCKET__IN(b), args[1].value), DOCKET__CAST(DOCKET__IN(c), args[2].value)
+#define DOCKET__STEP_ARGS_4(o, a, b, c, d) DOCKET__CAST(DOCKET__OUT(o), output), DOCKET__CAST(DOCKET__IN(a), \
+    args[0].value), DOCKET__CAST(DOCKET__IN(b), args[1].value), DOCKET__CAST(DOCKET__IN(c), args[2].value), \
+    DOCKET__CAST(DOCKET__IN(d), args[3].value)
+#define DOCKET__STEP_ARGS_5(o, a, b, c, d, e) DOCKET__CAST(DOCKET__OUT(o), output), DOCKET__CAST(DOCKET__IN(a), \
+    args[0].value), DOCKET__CAST(DOCKET__IN(b), args[1].value), DOCKET__CAST(DOCKET__IN(c), args[2].value), \
+    DOCKET__CAST(DOCKET__IN(d), args[3].value), DOCKET__CAST(DOCKET__IN(e), args[4].value)
+#define DOCKET__STEP_ARGS_6(o, a, b, c, d, e, f) DOCKET__CAST(DOCKET__OUT(o), output), \
+    DOCKET__CAST(DOCKET__IN(a), args[0].value), DOCKET__CAST(DOCKET__IN(b), args[1].value), \
+    DOCKET__CAST(DOCKET__IN(c), args[2].value), DOCKET__CAST(DOCKET__IN(d), args[3].value), \
+    DOCKET__CAST(DOCKET__IN(e), args[4].value), DOCKET__CAST(DOCKET__IN(f), args[5].value)
+#define DOCKET__STEP_ARGS_7(o, a, b, c, d, e, f, g) DOCKET__CAST(DOCKET__OUT(o), output), \
+    DOCKET__CAST(DOCKET__IN(a), args[0].value), DOCKET__CAST(DOCKET__IN(b), args[1].value), \
+    DOCKET__CAST(DOCKET__IN(c), args[2].value), DOCKET__CAST(DOCKET__IN(d), args[3].value), \
+    DOCKET__CAST(DOCKET__IN(e), args[4].value), DOCKET__CAST(DOCKET__IN(f), args[5].value), \
+    DOCKET__CAST(DOCKET__IN(g), args[6].value)
+#define DOCKET__STEP_ARGS_8(o, a, b, c, d, e, f, g, h) DOCKET__CAST(DOCKET__OUT(o), output), \
+    DOCKET__CAST(DOCKET__IN(a), args[0].value), DOCKET__CAST(DOCKET__IN(b), args[1].value), \
+    DOCKET__CAST(DOCKET__IN(c), args[2].value), DOCKET__CAST(DOCKET__IN(d), args[3].value), \
+    DOCKET__CAST(DOCKET__IN(e), args[4].value), DOCKET__CAST(DOCKET__IN(f), args[5].value), \
+    DOCKET__CAST(DOCKET__IN(g), args[6].value), DOCKET__CAST(DOCKET__IN(h), args[7].value)
+#define DOCKET__BASE_ARGS_0(o) DOCKET__CAST(DOCKET__BASE_OUT(o), output)
+#define DOCKET__BASE_ARGS_1(o, a) DOCKET__CAST(DOCKET__BASE_OUT(o), output), DOCKET__CAST(DOCKET__BASE_IN(a), \
+    args[0].value)
+#define DOCKET__BASE_ARGS_2(o, a, b) DOCKET__CAST(DOCKET__BASE_OUT(o), output), DOCKET__CAST(DOCKET__BASE_IN(a), \
+    args[0].value), DOCKET__CAST(DOCKET__BASE_IN(b), args[1].value)
+#define DOCKET__BASE_ARGS_3(o, a, b, c) DOCKET__CAST(DOCKET__BASE_OUT(o), output), \
+    DOCKET__CAST(DOCKET__BASE_IN(a), args[0].value), DOCKET__CAST(DOCKET__BASE_IN(b), args[1].value), \
+    DOCKET__CAST(DOCKET__BASE_IN(c), args[2].value)
+#define DOCKET__BASE_ARGS_4(o, a, b, c, d) DOCKET__CAST(DOCKET__BASE_OUT(o), output), \
+    DOCKET__CAST(DOCKET__BASE_IN(a), args[0].value), DOCKET__CAST(DOCKET__BASE_IN(b), args[1].value), \
+    DOCKET__CAST(DOCKET__BASE_IN(c), args[2].value), DOCKET__CAST(DOCKET__BASE_IN(d), args[3].value)
+#define DOCKET__BASE_ARGS_5(o, a, b, c, d, e) DOCKET__CAST(DOCKET__BASE_OUT(o), output), \
+    DOCKET__CAST(DOCKET__BASE_IN(a), args[0].value), DOCKET__CAST(DOCKET__BASE_IN(b), args[1].value), \
+    DOCKET__CAST(DOCKET__BASE_IN(c), args[2].value), DOCKET__CAST(DOCKET__BASE_IN(d), args[3].value), \
+    DOCKET__CAST(DOCKET__BASE_IN(e), args[4].value)
+#define DOCKET__BASE_ARGS_6(o, a, b, c, d, e, f) DOCKET__CAST(DOCKET__BASE_OUT(o), output), \
+    DOCKET__CAST(DOCKET__BASE_IN(a), args[0].value), DOCKET__CAST(DOCKET__BASE_IN(b), args[1].value), \
+    DOCKET__CAST(DOCKET__BASE_IN(c), args[2].value), DOCKET__CAST(DOCKET__BASE_IN(d), args[3].value), \
+    DOCKET__CAST(DOCKET__BASE_IN(e), args[4].value), DOCKET__CAST(DOCKET__BASE_IN(f), args[5].value)
+#define DOCKET__BASE_ARGS_7(o, a, b, c, d, e, f, g) DOCKET__CAST(DOCKET__BASE_OUT(o), output), \
+    DOCKET__CAST(DOCKET__BASE_IN(a), args[0].value), DOCKET__CAST(DOCKET__BASE_IN(b), args[1].value), \
+    DOCKET__CAST(DOCKET__BASE_IN(c), args[2].value), DOCKET__CAST(DOCKET__BASE_IN(d), args[3].value), \
+    DOCKET__CAST(DOCKET__BASE_IN(e), args[4].value), DOCKET__CAST(DOCKET__BASE_IN(f), args[5].value), \
+    DOCKET__CAST(DOCKET__BASE_IN(g), args[6].value)
+#define DOCKET__BASE_ARGS_8(o, a, b, c, d, e, f, g, h) DOCKET__CAST(DOCKET__BASE_OUT(o), output), \
+    DOCKET__CAST(DOCKET__BASE_IN(a), args[0].value), DOCKET__CAST(DOCKET__BASE_IN(b), args[1].value), \
+    DOCKET__CAST(DOCKET__BASE_IN(c), args[2].value), DOCKET__CAST(DOCKET__BASE_IN(d), args[3].value), \
+    DOCKET__CAST(DOCKET__BASE_IN(e), args[4].value), DOCKET__CAST(DOCKET__BASE_IN(f), args[5].value), \
+    DOCKET__CAST(DOCKET__BASE_IN(g), args[6].value), DOCKET__CAST(DOCKET__BASE_IN(h), args[7].value)
+#define DOCKET__AGGREGATE_ARGS_1(o, a) DOCKET__CAST(DOCKET__OUT(o), output), DOCKET__CAST(DOCKET__IN(a) const *, \
+    args[0].value), args[0].count
+#define DOCKET__AGGREGATE_ARGS_2(o, a, b) DOCKET__CAST(DOCKET__OUT(o), output), DOCKET__CAST(DOCKET__IN(a) const \
+    *, args[0].value), args[0].count, DOCKET__CAST(DOCKET__IN(b), args[1].value)
+#define DOCKET__AGGREGATE_ARGS_3(o, a, b, c) DOCKET__CAST(DOCKET__OUT(o), output), DOCKET__CAST(DOCKET__IN(a) \
+    const *, args[0].value), args[0].count, DOCKET__CAST(DOCKET__IN(b), args[1].value), \
+    DOCKET__CAST(DOCKET__IN(c), args[2].value)
+#define DOCKET__AGGREGATE_ARGS_4(o, a, b, c, d) DOCKET__CAST(DOCKET__OUT(o), output), DOCKET__CAST(DOCKET__IN(a) \
+    const *, args[0].value), args[0].count, DOCKET__CAST(DOCKET__IN(b), args[1].value), \
+    DOCKET__CAST(DOCKET__IN(c), args[2].value), DOCKET__CAST(DOCKET__IN(d), args[3].value)
+#define DOCKET__AGGREGATE_ARGS_5(o, a, b, c, d, e) DOCKET__CAST(DOCKET__OUT(o), output), \
+    DOCKET__CAST(DOCKET__IN(a) const *, args[0].value), args[0].count, DOCKET__CAST(DOCKET__IN(b), \
+    args[1].value), DOCKET__CAST(DOCKET__IN(c), args[2].value), DOCKET__CAST(DOCKET__IN(d), args[3].value), \
+    DOCKET__CAST(DOCKET__IN(e), args[4].value)
+#define DOCKET__AGGREGATE_ARGS_6(o, a, b, c, d, e, f) DOCKET__CAST(DOCKET__OUT(o), output), \
+    DOCKET__CAST(DOCKET__IN(a) const *, args[0].value), args[0].count, DOCKET__CAST(DOCKET__IN(b), \
+    args[1].value), DOCKET__CAST(DOCKET__IN(c), args[2].value), DOCKET__CAST(DOCKET__IN(d), args[3].value), \
+    DOCKET__CAST(DOCKET__IN(e), args[4].value), DOCKET__CAST(DOCKET__IN(f), args[5].value)
+#define DOCKET__AGGREGATE_ARGS_7(o, a, b, c, d, e, f, g) DOCKET__CAST(DOCKET__OUT(o), output), \
+    DOCKET__CAST(DOCKET__IN(a) const *, args[0].value), args[0].count, DOCKET__CAST(DOCKET__IN(b), \
+    args[1].value), DOCKET__CAST(DOCKET__IN(c), args[2].value), DOCKET__CAST(DOCKET__IN(d), args[3].value), \
+    DOCKET__CAST(DOCKET__IN(e), args[4].value), DOCKET__CAST(DOCKET__IN(f), args[5].value), \
+    DOCKET__CAST(DOCKET__IN(g), args[6].value)
+#define DOCKET__AGGREGATE_ARGS_8(o, a, b, c, d, e, f, g, h) DOCKET__CAST(DOCKET__OUT(o), output), \
+    DOCKET__CAST(DOCKET__IN(a) const *, args[0].value), args[0].count, DOCKET__CAST(DOCKET__IN(b), \
+    args[1].value), DOCKET__CAST(DOCKET__IN(c), args[2].value), DOCKET__CAST(DOCKET__IN(d), args[3].value), \
+    DOCKET__CAST(DOCKET__IN(e), args[4].value), DOCKET__CAST(DOCKET__IN(f), args[5].value), \
+    DOCKET__CAST(DOCKET__IN(g), args[6].value), DOCKET__CAST(DOCKET__IN(h), args[7].value)
+#define DOCKET__STEP_TEXT_0(o) DOCKET__TEXT(o) " *"
+#define DOCKET__STEP_TEXT_1(o, a) DOCKET__TEXT(o) " *" ", const " DOCKET__TYPE_TEXT(a) " *"
+#define DOCKET__STEP_TEXT_2(o, a, b) DOCKET__TEXT(o) " *" ", const " DOCKET__TYPE_TEXT(a) " *" ", const " \
+    DOCKET__TYPE_TEXT(b) " *"
+#define DOCKET__STEP_TEXT_3(o, a, b, c) DOCKET__TEXT(o) " *" ", const " DOCKET__TYPE_TEXT(a) " *" ", const " \
+    DOCKET__TYPE_TEXT(b) " *" ", const " DOCKET__TYPE_TEXT(c) " *"
+#define DOCKET__STEP_TEXT_4(o, a, b, c, d) DOCKET__TEXT(o) " *" ", const " DOCKET__TYPE_TEXT(a) " *" ", const " \
+    DOCKET__TYPE_TEXT(b) " *" ", const " DOCKET__TYPE_TEXT(c) " *" ", const " DOCKET__TYPE_TEXT(d) " *"
+#define DOCKET__STEP_TEXT_5(o, a, b, c, d, e) DOCKET__TEXT(o) " *" ", const " DOCKET__TYPE_TEXT(a) " *" ", const \
+    " DOCKET__TYPE_TEXT(b) " *" ", const " DOCKET__TYPE_TEXT(c) " *" ", const " DOCKET__TYPE_TEXT(d) " *" ", \
+    const " DOCKET__TYPE_TEXT(e) " *"
+#define DOCKET__STEP_TEXT_6(o, a, b, c, d, e, f) DOCKET__TEXT(o) " *" ", const " DOCKET__TYPE_TEXT(a) " *" ", \
+    const " DOCKET__TYPE_TEXT(b) " *" ", const " DOCKET__TYPE_TEXT(c) " *" ", const " DOCKET__TYPE_TEXT(d) " *" \
+    ", const " DOCKET__TYPE_TEXT(e) " *" ", const " DOCKET__TYPE_TEXT(f) " *"
+#define DOCKET__STEP_TEXT_7(o, a, b, c, d, e, f, g) DOCKET__TEXT(o) " *" ", const " DOCKET__TYPE_TEXT(a) " *" ", \
+    const " DOCKET__TYPE_TEXT(b) " *" ", const " DOCKET__TYPE_TEXT(c) " *" ", const " DOCKET__TYPE_TEXT(d) " *" \
+    ", const " DOCKET__TYPE_TEXT(e) " *" ", const " DOCKET__TYPE_TEXT(f) " *" ", const " DOCKET__TYPE_TEXT(g) " \
+    *"
+#define DOCKET__STEP_TEXT_8(o, a, b, c, d, e, f, g, h) DOCKET__TEXT(o) " *" ", const " DOCKET__TYPE_TEXT(a) " *" \
+    ", const " DOCKET__TYPE_TEXT(b) " *" ", const " DOCKET__TYPE_TEXT(c) " *" ", const " DOCKET__TYPE_TEXT(d) " \
+    *" ", const " DOCKET__TYPE_TEXT(e) " *" ", const " DOCKET__TYPE_TEXT(f) " *" ", const " DOCKET__TYPE_TEXT(g) \
+    " *" ", const " DOCKET__TYPE_TEXT(h) " *"
+#define DOCKET__AGGREGATE_TEXT_1(o, a) DOCKET__TEXT(o) " *, const " DOCKET__TYPE_TEXT(a) " *const *, size_t"
+#define DOCKET__AGGREGATE_TEXT_2(o, a, b) DOCKET__TEXT(o) " *, const " DOCKET__TYPE_TEXT(a) " *const *, size_t" \
+    ", const " DOCKET__TYPE_TEXT(b) " *"
+#define DOCKET__AGGREGATE_TEXT_3(o, a, b, c) DOCKET__TEXT(o) " *, const " DOCKET__TYPE_TEXT(a) " *const *, \
+    size_t" ", const " DOCKET__TYPE_TEXT(b) " *" ", const " DOCKET__TYPE_TEXT(c) " *"
+#define DOCKET__AGGREGATE_TEXT_4(o, a, b, c, d) DOCKET__TEXT(o) " *, const " DOCKET__TYPE_TEXT(a) " *const *, \
+    size_t" ", const " DOCKET__TYPE_TEXT(b) " *" ", const " DOCKET__TYPE_TEXT(c) " *" ", const " \
+    DOCKET__TYPE_TEXT(d) " *"
+#define DOCKET__AGGREGATE_TEXT_5(o, a, b, c, d, e) DOCKET__TEXT(o) " *, const " DOCKET__TYPE_TEXT(a) " *const *, \
+    size_t" ", const " DOCKET__TYPE_TEXT(b) " *" ", const " DOCKET__TYPE_TEXT(c) " *" ", const " \
+    DOCKET__TYPE_TEXT(d) " *" ", const " DOCKET__TYPE_TEXT(e) " *"
+#define DOCKET__AGGREGATE_TEXT_6(o, a, b, c, d, e, f) DOCKET__TEXT(o) " *, const " DOCKET__TYPE_TEXT(a) " *const \
+    *, size_t" ", const " DOCKET__TYPE_TEXT(b) " *" ", const " DOCKET__TYPE_TEXT(c) " *" ", const " \
+    DOCKET__TYPE_TEXT(d) " *" ", const " DOCKET__TYPE_TEXT(e) " *" ", const " DOCKET__TYPE_TEXT(f) " *"
+#define DOCKET__AGGREGATE_TEXT_7(o, a, b, c, d, e, f, g) DOCKET__TEXT(o) " *, const " DOCKET__TYPE_TEXT(a) " \
+    *const *, size_t" ", const " DOCKET__TYPE_TEXT(b) " *" ", const " DOCKET__TYPE_TEXT(c) " *" ", const " \
+    DOCKET__TYPE_TEXT(d) " *" ", const " DOCKET__TYPE_TEXT(e) " *" ", const " DOCKET__TYPE_TEXT(f) " *" ", const \
+    " DOCKET__TYPE_TEXT(g) " *"
+#define DOCKET__AGGREGATE_TEXT_8(o, a, b, c, d, e, f, g, h) DOCKET__TEXT(o) " *, const " DOCKET__TYPE_TEXT(a) " \
+    *const *, size_t" ", const " DOCKET__TYPE_TEXT(b) " *" ", const " DOCKET__TYPE_TEXT(c) " *" ", const " \
+    DOCKET__TYPE_TEXT(d) " *" ", const " DOCKET__TYPE_TEXT(e) " *" ", const " DOCKET__TYPE_TEXT(f) " *" ", const \
+    " DOCKET__TYPE_TEXT(g) " *" ", const " DOCKET__TYPE_TEXT(h) " *"
+#define DOCKET__INPUTS_0(first, o) {NULL, 0}
+#define DOCKET__INPUTS_1(first, o, a) DOCKET__INPUT(a, first)
+#define DOCKET__INPUTS_2(first, o, a, b) DOCKET__INPUT(a, first), DOCKET__INPUT(b, 0)
+#define DOCKET__INPUTS_3(first, o, a, b, c) DOCKET__INPUT(a, first), DOCKET__INPUT(b, 0), DOCKET__INPUT(c, 0)
+#define DOCKET__INPUTS_4(first, o, a, b, c, d) DOCKET__INPUT(a, first), DOCKET__INPUT(b, 0), DOCKET__INPUT(c, \
+    0), DOCKET__INPUT(d, 0)
+#define DOCKET__INPUTS_5(first, o, a, b, c, d, e) DOCKET__INPUT(a, first), DOCKET__INPUT(b, 0), DOCKET__INPUT(c, \
+    0), DOCKET__INPUT(d, 0), DOCKET__INPUT(e, 0)
+#define DOCKET__INPUTS_6(first, o, a, b, c, d, e, f) DOCKET__INPUT(a, first), DOCKET__INPUT(b, 0), \
+    DOCKET__INPUT(c, 0), DOCKET__INPUT(d, 0), DOCKET__INPUT(e, 0), DOCKET__INPUT(f, 0)
+#define DOCKET__INPUTS_7(first, o, a, b, c, d, e, f, g) DOCKET__INPUT(a, first), DOCKET__INPUT(b, 0), \
+    DOCKET__INPUT(c, 0), DOCKET__INPUT(d, 0), DOCKET__INPUT(e, 0), DOCKET__INPUT(f, 0), DOCKET__INPUT(g, 0)
+#define DOCKET__INPUTS_8(first, o, a, b, c, d, e, f, g, h) DOCKET__INPUT(a, first), DOCKET__INPUT(b, 0), \
+    DOCKET__INPUT(c, 0), DOCKET__INPUT(d, 0), DOCKET__INPUT(e, 0), DOCKET__INPUT(f, 0), DOCKET__INPUT(g, 0), \
+    DOCKET__INPUT(h, 0)
+
+#endif

@@ -1,0 +1,153 @@
+/** @page docket_store  Stores: where results are recorded.
+ *
+ * A store is opened by URL and handed to graphs; any number of graphs and threads may share it. `sqlite:PATH` is one
+ * file, made when it does not exist; `memory:` keeps records as long as the store is open.
+ *
+ * Transient faults are retried within `retry_budget_ms`; what remains is DOCKET_STORE with the reason. A store fault
+ * is never silence: a failed read does not turn into a run, a failed write not into success.
+ */
+#ifndef DOCKET_STORE_H
+#define DOCKET_STORE_H
+
+#include <docket/graph.h>
+
+DOCKET_BEGIN_DECLS
+
+/** What a committed result survives. */
+typedef enum docket_durability {
+    DOCKET_DURABILITY_FULL = 0,   /* power loss */
+    DOCKET_DURABILITY_PROCESS = 1 /* a killed process, not power loss */
+} docket_durability;
+
+/** Options of a store. Start with DOCKET_STORE_OPTIONS_INIT; 0 and NULL mean the default of each. */
+typedef struct docket_store_options {
+    size_t struct_size;
+    const char *prefix; /* of table names: 1 to 32 of a-z 0-9 _, starting with a letter; NULL = "docket_" */
+    docket_durability durability;
+    size_t max_payload_bytes; /* of one value: 0 = 64 MiB */
+    int64_t busy_timeout_ms;  /* how long a commit waits for other writers of the file: 0 = 10 seconds */
+    int64_t retry_budget_ms;  /* how long transient faults are retried: 0 = 5 seconds; negative = not at all */
+    bool read_only;           /* look only: never changes a byte of the store; recording answers DOCKET_STORE */
+    bool must_exist;          /* do not make the store when it is not there */
+    bool shared_database;     /* docket's tables live in the application's own SQLite file; see docket_sqlite */
+    /** Told about conditions that need a person: an SQLite with the log-reset fault beside foreign writers, a log that
+     * grows because of an old reader. Called from any thread, one call at a time. */
+    void (*warning)(void *arg, const char *text);
+    void *warning_arg;
+} docket_store_options;
+
+#define DOCKET_STORE_OPTIONS_INIT .struct_size = sizeof(docket_store_options)
+
+/** Opens a store, and makes it when it does not exist.
+ *
+ * Owns: the caller; close with docket_store_close.
+ * Returns:
+ * - DOCKET_INVALID: an unknown scheme, an empty path, a bad option; the message tells what is allowed.
+ * - DOCKET_STORE: the file cannot be opened or made: a directory, a link, no permission, a missing directory, a network
+ *   file system.
+ * - DOCKET_CORRUPT: the file is not a docket store, or is damaged; it was not touched.
+ * - DOCKET_SCHEMA_NEWER: a newer docket made it; it was not touched.
+ * - DOCKET_UNSUPPORTED: this build has no such store.
+ * - DOCKET_NO_MEMORY */
+DOCKET_API DOCKET_MUST_CHECK docket_status docket_store_open(docket_store **store, const char *url,
+                                                             const docket_store_options *options,
+                                                             docket_error *error);
+
+/** Drops the caller's reference. The store closes when no graph and no running step holds it any more; commits that
+ * wait are written first. NULL is accepted. */
+DOCKET_API void docket_store_close(docket_store *store);
+
+/** Removes a closed store with all its files (`sqlite:`): the database, its log and docket's side file.
+ *
+ * Returns:
+ * - DOCKET_OK: nothing of it is left, or nothing was there.
+ * - DOCKET_INVALID, DOCKET_STORE
+ * - DOCKET_CORRUPT: the file is not a docket store; it was not touched. */
+DOCKET_API DOCKET_MUST_CHECK docket_status docket_store_delete(const char *url, docket_error *error);
+
+/** What a listed entry is. */
+typedef enum docket_checkpoint_kind {
+    DOCKET_CHECKPOINT_VALUE = 1,
+    DOCKET_CHECKPOINT_ABSENT = 2,
+    DOCKET_CHECKPOINT_FAILURE = 3 /* the last failure of a key without a result; for people, never replayed */
+} docket_checkpoint_kind;
+
+/** Which entries to list or forget. Members that are NULL or 0 do not restrict. */
+typedef struct docket_checkpoint_filter {
+    size_t struct_size;
+    const char *execution_id;
+    const char *step;
+    int64_t older_than_ms;  /* recorded at least so long ago */
+    const uint8_t *key;     /* 32 bytes */
+    bool failures;          /* failures as well; docket_checkpoint_forget always removes them */
+    bool expired;           /* expired entries as well */
+} docket_checkpoint_filter;
+
+#define DOCKET_CHECKPOINT_FILTER_INIT .struct_size = sizeof(docket_checkpoint_filter)
+
+/** One entry of a store, without its value.
+ *
+ * Valid until: the callback returns. */
+typedef struct docket_checkpoint {
+    size_t struct_size; /* set by docket */
+    docket_checkpoint_kind kind;
+    uint8_t key[32];
+    const char *execution_id; /* that recorded it */
+    const char *step;
+    uint32_t step_version;
+    docket_scope scope;
+    const char *type;
+    uint8_t fingerprint[32];
+    const uint8_t *input_digests; /* 32 bytes per input, in the step's order; zero for absent and resources */
+    size_t input_count;
+    int64_t created_ms; /* since 1970 */
+    int64_t expires_ms; /* 0 = never */
+    int64_t duration_ms;
+    int32_t attempts;
+    size_t size_bytes;
+    docket_status status; /* of a failure, with its code and message */
+    int32_t code;
+    const char *message;
+} docket_checkpoint;
+
+/** Calls `each(arg, checkpoint)` for the matching entries in the order of recording, until it returns false. Values
+ * are not read. The store is not locked while `each` runs: entries that others add or remove meanwhile may or may not
+ * be seen.
+ *
+ * Returns:
+ * - DOCKET_INVALID, DOCKET_STORE, DOCKET_CORRUPT, DOCKET_NO_MEMORY, DOCKET_FORKED */
+DOCKET_API DOCKET_MUST_CHECK docket_status docket_checkpoint_list(docket_store *store,
+                                                                  const docket_checkpoint_filter *filter,
+                                                                  bool (*each)(void *arg, const docket_checkpoint *),
+                                                                  void *arg, docket_error *error);
+
+/** Reads the stored bytes of one value, checked against its checksum, into `out`.
+ *
+ * Returns:
+ * - DOCKET_MISSING: there is no live record of this key.
+ * - DOCKET_ABSENT: it is recorded as absent.
+ * - DOCKET_CORRUPT, DOCKET_SCHEMA_NEWER, DOCKET_STORE, DOCKET_NO_MEMORY */
+DOCKET_API DOCKET_MUST_CHECK docket_status docket_checkpoint_read(docket_store *store, const uint8_t key[32],
+                                                                  docket_buffer *out, docket_error *error);
+
+/** Removes the matching entries in bounded batches and counts them. The filter must restrict something. A step that
+ * runs meanwhile commits all the same.
+ *
+ * Durable: on return.
+ * Returns:
+ * - DOCKET_INVALID: the filter restricts nothing.
+ * - DOCKET_STORE, DOCKET_NO_MEMORY: `*count` were removed before. */
+DOCKET_API DOCKET_MUST_CHECK docket_status docket_checkpoint_forget(docket_store *store,
+                                                                    const docket_checkpoint_filter *filter,
+                                                                    uint64_t *count, docket_error *error);
+
+/** Removes expired entries in bounded batches, lets other writers in between, and counts them. Types' schemas and
+ * everything that has not expired stay.
+ *
+ * Returns: as docket_checkpoint_forget. */
+DOCKET_API DOCKET_MUST_CHECK docket_status docket_store_purge(docket_store *store, uint64_t *count,
+                                                              docket_error *error);
+
+DOCKET_END_DECLS
+
+#endif

@@ -1,0 +1,75 @@
+/* Claims: who computes a key now, among the threads of this process.
+ *
+ * A claim is taken before a step is entered and released after its result is durable (or its failure final). Whoever
+ * comes in between becomes a waiter: a small structure with a callback, no thread. On release every waiter is handed
+ * the record, or, when there is none, the first one the claim and the others wait on.
+ *
+ * A step that begins a nested execution may come to wait for a key while it holds one. Waits are published in one list
+ * for the process, so that a wait that would close a cycle is refused instead: see docket__claim_take.
+ *
+ * Locks: `claims->lock` protects one store's table, `waits` (in claim.c) the published waits of the process; waits
+ * nests inside claims->lock. Callbacks run without either. */
+#ifndef DOCKET_STORE_CLAIM_H
+#define DOCKET_STORE_CLAIM_H
+
+#include <docket/backend.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* A link of the chain "this attempt runs inside that attempt": who holds which key. Lives as long as the attempt. */
+typedef struct docket__holder {
+    const struct docket__holder *parent;
+    const void *claims;   /* the table in which `key` is held; NULL = this attempt holds none */
+    docket_key key;
+    const void *tree;     /* the root execution: waiters of the same tree share a final failure */
+} docket__holder;
+
+typedef enum docket__claim_outcome {
+    DOCKET__CLAIM_OWNED,   /* the key is yours: look up again if `looked_before` is stale, run, release */
+    DOCKET__CLAIM_WAITING, /* `wake` will be called */
+    DOCKET__CLAIM_CYCLE    /* waiting would never end */
+} docket__claim_outcome;
+
+typedef struct docket__waiter docket__waiter;
+struct docket__waiter {
+    const docket__holder *holder; /* of the attempt that waits */
+    /* Called once without locks, from the thread that released: with the owner's record; with its final failure
+     * (same tree only); or with neither: the claim is the waiter's now. Record and error are borrowed. */
+    void (*wake)(docket__waiter *waiter, const docket_record *record, const docket_error *failure);
+    /* claim.c's own */
+    docket_key key;
+    const void *claims;
+    docket__waiter *next;
+    docket__waiter *published_next, **published_link;
+    bool queued;
+};
+
+/* The claims of one store. */
+typedef struct docket__claims {
+    pthread_mutex_t lock;
+    struct docket__claim **buckets;
+    size_t bucket_count, count;
+    atomic_uint_fast64_t releases; /* grows with every release: a look-up made since an unchanged count still holds */
+} docket__claims;
+
+docket_status docket__claims_init(docket__claims *claims);
+void docket__claims_destroy(docket__claims *claims);
+
+/* How many claims have been released so far; read it before a look-up. */
+uint64_t docket__claims_releases(const docket__claims *claims);
+
+/* Takes the claim on `holder->key`, or queues the waiter, or says that waiting would close a cycle and writes the keys
+ * into the error. On DOCKET__CLAIM_OWNED holder->claims is set and `*stale` tells whether a claim was released since
+ * `releases` was read. DOCKET_NO_MEMORY through the return value only. */
+docket_status docket__claim_take(docket__claims *claims, docket__holder *holder, docket__waiter *waiter,
+                                 uint64_t releases, docket__claim_outcome *outcome, bool *stale, docket_error *error);
+
+/* Takes a waiter out of its queue. False: it was not queued any more, `wake` has been or is being called. */
+bool docket__claim_forsake(docket__claims *claims, docket__waiter *waiter);
+
+/* Gives the claim back. `record`: what all waiters get. `failure`: what waiters of the same tree get; the first of the
+ * others becomes the owner. Neither: the first waiter becomes the owner. */
+void docket__claim_release(docket__claims *claims, docket__holder *holder, const docket_record *record,
+                           const docket_error *failure);
+
+#endif

@@ -1,0 +1,44 @@
+/* Stores as the rest of the library sees them: a backend behind retries, one commit queue and local claims.
+ *
+ * Every write of a store passes through its queue. The writer thread takes all that wait, hands them to the backend as
+ * one group, and calls each write's `done` after the group is durable; on backends with DOCKET_BACKEND_INLINE the
+ * caller's thread does the same at once, under the queue's lock order. Writes of one caller keep their order.
+ *
+ * A failed group is settled by reading back: a record that is there with the same checksum was written. */
+#ifndef DOCKET_STORE_STORE_H
+#define DOCKET_STORE_STORE_H
+
+#include "store/claim.h"
+
+/* One write on its way: filled by the caller, owned by the queue until `done` is called. */
+typedef struct docket__write docket__write;
+struct docket__write {
+    docket_commit commit;
+    void (*done)(docket__write *write); /* from the writer thread, or before docket__store_write returns; commit.status
+                                           and commit.existing tell; `error` is set if the status is not OK */
+    docket_error *error;                /* the caller's, never NULL */
+    int64_t deadline_ms;                /* monotonic; transient faults are retried no longer; INT64_MAX = budget only */
+    docket__write *next;                /* the queue's */
+};
+
+docket_store *docket__store_ref(docket_store *store);
+void docket__store_unref(docket_store *store);
+
+docket__claims *docket__store_claims(docket_store *store);
+size_t docket__store_payload_limit(const docket_store *store);
+bool docket__store_has_scan(const docket_store *store);
+const char *docket__store_name(const docket_store *store); /* the URL without secrets, for messages */
+
+/* Reads one record; transient faults are retried until `deadline_ms` or the budget. The record is freed with
+ * docket_record_free. DOCKET_FORKED in a child. */
+docket_status docket__store_lookup(docket_store *store, const docket_key *key, int64_t deadline_ms,
+                                   docket_found *found, docket_record **record, docket_error *error);
+
+/* As the backend's scan, with retries (of the start only). */
+docket_status docket__store_scan(docket_store *store, const char *execution_id, docket_record_visit *each, void *arg,
+                                 docket_error *error);
+
+/* Queues a write. `done` is called in every case, also when the store is read-only or memory is exhausted. */
+void docket__store_write(docket_store *store, docket__write *write);
+
+#endif
