@@ -1,0 +1,22 @@
+/* Time. All of docket reads it here, so that a test can install a clock of its own. Monotonic time measures, wall time
+ * (milliseconds since 1970-01-01 UTC) is for people and for time to live. */
+#ifndef DOCKET_BASE_CLOCK_H
+#define DOCKET_BASE_CLOCK_H
+
+#include <stdint.h>
+
+typedef struct docket__clock {
+    int64_t (*monotonic_ns)(void *arg);
+    int64_t (*wall_ms)(void *arg);
+    void *arg;
+} docket__clock;
+
+int64_t docket__clock_monotonic_ns(void);
+int64_t docket__clock_monotonic_ms(void);
+int64_t docket__clock_wall_ms(void);
+
+/* Installs a clock, which must stay valid until it is replaced; NULL restores the system's. Its functions may be called
+ * from any thread at once. */
+void docket__clock_replace(const docket__clock *clock);
+
+#endif
