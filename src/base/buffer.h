@@ -9,21 +9,19 @@
 struct docket_buffer {
     uint8_t *data;
     size_t size;
-    size_t capacity;
+    size_t capacity; /* once failed: equal to size, so that every request comes to docket__buffer_grow */
     bool failed;
 };
 
-/* Grows the capacity to at least size + extra. False when memory is exhausted, now or before. */
+/* Makes room for `extra` more bytes and one spare. False when memory is exhausted, now or before. */
 bool docket__buffer_grow(docket_buffer *buffer, size_t extra);
 
 /* The place behind the last byte, with room for `extra` more; the caller writes there and raises `size`. NULL when
  * memory is exhausted. */
 static inline uint8_t *docket__buffer_reserve(docket_buffer *buffer, size_t extra)
 {
-    if (buffer->capacity - buffer->size < extra || buffer->data == NULL) {
-        if (!docket__buffer_grow(buffer, extra)) {
-            return NULL;
-        }
+    if (extra >= buffer->capacity - buffer->size && !docket__buffer_grow(buffer, extra)) {
+        return NULL;
     }
     return buffer->data + buffer->size;
 }
@@ -32,7 +30,7 @@ static inline uint8_t *docket__buffer_reserve(docket_buffer *buffer, size_t extr
 static inline docket_status docket__buffer_append(docket_buffer *buffer, const void *data, size_t size)
 {
     uint8_t *end = docket__buffer_reserve(buffer, size);
-    if (end == NULL || buffer->failed) {
+    if (end == NULL) {
         return DOCKET_NO_MEMORY;
     }
     if (size > 0) {
@@ -40,6 +38,15 @@ static inline docket_status docket__buffer_append(docket_buffer *buffer, const v
         buffer->size += size;
     }
     return DOCKET_OK;
+}
+
+/* Shortens the bytes to `size`; a failure stays. */
+static inline void docket__buffer_truncate(docket_buffer *buffer, size_t size)
+{
+    buffer->size = size;
+    if (buffer->failed) {
+        buffer->capacity = size;
+    }
 }
 
 /* Forgets the bytes and a failure, keeps the memory. */
