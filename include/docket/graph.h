@@ -140,6 +140,8 @@ DOCKET_API void docket_graph_free(docket_graph *graph);
  * - DOCKET_DUPLICATE: another step has that name or makes that type; the first stays.
  * - DOCKET_TYPE: a type of that name is already there with another layout.
  * - DOCKET_STATE: the graph is frozen; it is unchanged and stays usable.
+ * - DOCKET_UNSUPPORTED: an option that this version cannot carry out.
+ * - DOCKET_FORKED: the graph was made before fork.
  * - DOCKET_NO_MEMORY */
 DOCKET_API docket_status docket_graph_add(docket_graph *graph, const docket_step *step,
                                           const docket_step_options *options);
@@ -151,11 +153,13 @@ DOCKET_API docket_status docket_graph_add_all(docket_graph *graph, const docket_
                                               const docket_step *const *steps);
 
 /** Gives a leaf for all executions: `docket_graph_provide(graph, DOCKET_IN(Config, &config))`. Values are copied,
- * resources borrowed until docket_graph_stop. A request's value wins.
+ * resources borrowed until docket_graph_stop; the type must stay valid for the life of the graph. A request's value
+ * wins. A step of the graph that would make the type does not run.
  *
  * Returns:
  * - DOCKET_INVALID: a NULL, or the type was already provided.
- * - DOCKET_TYPE, DOCKET_STATE, DOCKET_ENCODE, DOCKET_NO_MEMORY: as for docket_graph_add and docket_encode. */
+ * - DOCKET_TYPE, DOCKET_STATE, DOCKET_ENCODE, DOCKET_FORKED, DOCKET_NO_MEMORY: as for docket_graph_add and
+ *   docket_encode. */
 DOCKET_API docket_status docket_graph_provide(docket_graph *graph, docket_input input);
 
 /** Checks the graph and freezes it. Valid again is OK. A failed validation does not freeze: mend and validate again;
@@ -164,7 +168,8 @@ DOCKET_API docket_status docket_graph_provide(docket_graph *graph, docket_input 
  * Returns:
  * - DOCKET_INVALID: the graph has no registered steps, or a remembered error.
  * - DOCKET_CYCLE: the message gives the path, as "A -> B -> A".
- * - DOCKET_DUPLICATE, DOCKET_TYPE: remembered.
+ * - DOCKET_DUPLICATE, DOCKET_TYPE, DOCKET_UNSUPPORTED, DOCKET_ENCODE: remembered.
+ * - DOCKET_FORKED: the graph was made before fork.
  * - DOCKET_NO_MEMORY */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_graph_validate(docket_graph *graph, docket_error *error);
 
@@ -220,9 +225,10 @@ DOCKET_API const docket_type *docket_graph_leaf(const docket_graph *graph, size_
  *
  * Owns: the caller frees the list with docket_free; the infos belong to the graph.
  * Returns:
- * - DOCKET_OK: `*count` may be 0: no step makes the type.
+ * - DOCKET_OK: `*count` may be 0 and the list NULL: no step makes the type, or a value was provided for it.
  * - DOCKET_STATE: the graph was not validated.
- * - DOCKET_INVALID, DOCKET_NO_MEMORY */
+ * - DOCKET_TYPE: the graph knows a type of that name with another layout.
+ * - DOCKET_INVALID, DOCKET_FORKED, DOCKET_NO_MEMORY */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_graph_plan(docket_graph *graph, const docket_type *output,
                                                              const docket_step_info ***steps, size_t *count,
                                                              docket_error *error);
