@@ -17,6 +17,7 @@
 #include <docket/struct.h>
 
 #ifdef __cplusplus
+#include <initializer_list>
 #include <type_traits>
 #endif
 
@@ -71,52 +72,80 @@ typedef struct docket_step {
 DOCKET_END_DECLS
 
 /** Defines `const docket_step fn_step` for `docket_status fn(docket_ctx *, Out *, const In *…)` with 0 to 8 inputs and
- * version 1. An input written as `MAYBE(T)` may be absent: the step runs all the same and gets NULL for it. */
+ * version 1. An input written as `MAYBE(T)` may be absent: the step runs all the same and gets NULL for it. A resource
+ * is taken as `T *`, without const. */
 #define DOCKET_STEP(fn, ...) DOCKET_STEP_VERSIONED(fn, 1, __VA_ARGS__)
 
 /** The same with a version of 1 or more, kept beside the code it speaks of. */
-#define DOCKET_STEP_VERSIONED(fn, number, ...)                                                                   \
-    DOCKET__STEP_CHECK(fn, DOCKET__APPLY(DOCKET__STEP_TYPES_, __VA_ARGS__),                                      \
-                       DOCKET__APPLY(DOCKET__STEP_TEXT_, __VA_ARGS__));                                          \
-    DOCKET__STEP_DEFINE(fn, fn, number, 0, DOCKET__APPLY(DOCKET__STEP_ARGS_, __VA_ARGS__), __VA_ARGS__)
+#define DOCKET_STEP_VERSIONED(fn, number, ...) DOCKET__DEFINE(STEP, fn, fn, number, 0, "", __VA_ARGS__)
 
 /** Defines `name_step` for a function over the bases of aliases: one function, several places in a graph.
  * `DOCKET_STEP_AS(clean_title, clean, CleanTitle, RawTitle)` where CleanTitle and RawTitle are aliases of Text. */
 #define DOCKET_STEP_AS(name, fn, ...)                                                                            \
-    DOCKET__STEP_CHECK(fn, DOCKET__APPLY(DOCKET__BASE_TYPES_, __VA_ARGS__),                                      \
-                       DOCKET__APPLY(DOCKET__STEP_TEXT_, __VA_ARGS__) " (each alias replaced by its base)");     \
-    DOCKET__STEP_DEFINE(name, fn, 1, 0, DOCKET__APPLY(DOCKET__BASE_ARGS_, __VA_ARGS__), __VA_ARGS__)
+    DOCKET__DEFINE(BASE, name, fn, 1, 0, ", each alias replaced by its base", __VA_ARGS__)
 
 /** Defines a step over all items of a type:
  * `docket_status fn(docket_ctx *, Out *, const Item *const *items, size_t count, const Shared *…)`. In an execution
  * without items it sees the one value, with count 1. */
-#define DOCKET_AGGREGATE(fn, ...)                                                                                \
-    DOCKET__STEP_CHECK(fn, DOCKET__APPLY(DOCKET__AGGREGATE_TYPES_, __VA_ARGS__),                                 \
-                       DOCKET__APPLY(DOCKET__AGGREGATE_TEXT_, __VA_ARGS__));                                     \
-    DOCKET__STEP_DEFINE(fn, fn, 1, DOCKET_INPUT_ITEMS, DOCKET__APPLY(DOCKET__AGGREGATE_ARGS_, __VA_ARGS__),      \
-                        __VA_ARGS__)
+#define DOCKET_AGGREGATE(fn, ...) DOCKET__DEFINE(AGGREGATE, fn, fn, 1, DOCKET_INPUT_ITEMS, "", __VA_ARGS__)
 
 /** Declares a step that another file defines; for headers. */
 #define DOCKET_STEP_DECLARE(fn) DOCKET__EXTERN_C const docket_step fn##_step
 
+#ifndef __cplusplus
 /** A NULL-terminated list of steps for docket_graph_add_all: `DOCKET_STEPS(fetch, parse)` names fetch_step and
  * parse_step. */
 #define DOCKET_STEPS(...) ((const docket_step *const[]){DOCKET__EACH(DOCKET__STEP_POINTER, ~, __VA_ARGS__) NULL})
+#else
+#define DOCKET_STEPS(...)                                                                                        \
+    (std::initializer_list<const docket_step *>{DOCKET__EACH(DOCKET__STEP_POINTER, ~, __VA_ARGS__) nullptr}.begin())
+#endif
 #define DOCKET__STEP_POINTER(t, n, fn) &fn##_step,
 
+/* Whether `fn` is a function of exactly these parameter types. */
 #ifdef __cplusplus
 #define DOCKET__EXTERN_C extern "C"
 #define DOCKET__CAST(T, expression) static_cast<T>(expression)
-#define DOCKET__STEP_CHECK(fn, types, text)                                                                      \
-    static_assert(std::is_same<decltype(&fn), docket_status (*)(docket_ctx *, types)>::value,                    \
-                  "docket: declare it as: docket_status " #fn "(docket_ctx *, " text ")")
+#define DOCKET__IS_STEP(fn, types)                                                                               \
+    std::is_convertible<std::add_pointer<decltype(fn)>::type, docket_status (*)(docket_ctx *, types)>::value
 #else
 #define DOCKET__EXTERN_C extern
 #define DOCKET__CAST(T, expression) ((T)(expression))
-#define DOCKET__STEP_CHECK(fn, types, text)                                                                      \
-    _Static_assert(_Generic((fn), docket_status(*)(docket_ctx *, types) : 1, default : 0),                       \
-                   "docket: declare it as: docket_status " #fn "(docket_ctx *, " text ")")
+#define DOCKET__IS_STEP(fn, types) _Generic((fn), docket_status(*)(docket_ctx *, types) : 1, default : 0)
 #endif
+
+/* Checks first, so that the compiler's first message is the one that helps; DOCKET__DECLARED names the types that
+ * nobody has declared. */
+#define DOCKET__DEFINE(form, name, fn, number, first, note, ...)                                                 \
+    DOCKET__DEFINE_I(DOCKET__SIZE(__VA_ARGS__), form, name, fn, number, first, note, __VA_ARGS__)
+#define DOCKET__DEFINE_I(size, form, ...) DOCKET__DEFINE_II(size, form, __VA_ARGS__)
+#define DOCKET__DEFINE_II(size, form, ...) DOCKET__DEFINE_##form##_##size(form, __VA_ARGS__)
+#define DOCKET__DEFINE_STEP_BARE DOCKET__DEFINE_FITTING
+#define DOCKET__DEFINE_STEP_FITTING DOCKET__DEFINE_FITTING
+#define DOCKET__DEFINE_STEP_LARGE DOCKET__DEFINE_LARGE
+#define DOCKET__DEFINE_BASE_BARE DOCKET__DEFINE_FITTING
+#define DOCKET__DEFINE_BASE_FITTING DOCKET__DEFINE_FITTING
+#define DOCKET__DEFINE_BASE_LARGE DOCKET__DEFINE_LARGE
+#define DOCKET__DEFINE_AGGREGATE_BARE DOCKET__DEFINE_WITHOUT_ITEMS
+#define DOCKET__DEFINE_AGGREGATE_FITTING DOCKET__DEFINE_FITTING
+#define DOCKET__DEFINE_AGGREGATE_LARGE DOCKET__DEFINE_LARGE
+#define DOCKET__DEFINE_LARGE(form, name, fn, ...)                                                                \
+    DOCKET__STATIC_ASSERT(0, "docket: " #fn " has more than 8 inputs: put some of them into one struct")
+#define DOCKET__DEFINE_WITHOUT_ITEMS(form, name, fn, ...)                                                        \
+    DOCKET__STATIC_ASSERT(0, "docket: name the type of the items: DOCKET_AGGREGATE(" #fn ", Out, Item)")
+#define DOCKET__DEFINE_FITTING(form, name, fn, number, first, note, ...)                                         \
+    DOCKET__STATIC_ASSERT(DOCKET__OUTPUT_DECLARED(__VA_ARGS__, ~) DOCKET__EACH(DOCKET__DECLARED, ~, __VA_ARGS__) \
+                              (number) > 0,                                                                      \
+                          "docket: the version of " #fn " must be 1 or more");                                   \
+    DOCKET__STATIC_ASSERT(DOCKET__IS_STEP(fn, DOCKET__APPLY(DOCKET__##form##_TYPES_, __VA_ARGS__)),              \
+                          "docket: declare it as: docket_status " #fn "(docket_ctx *, " DOCKET__APPLY(           \
+                              DOCKET__TEXTS_OF_##form, __VA_ARGS__) ")" note " (no const for a resource)");      \
+    DOCKET__STEP_DEFINE(name, fn, number, first, DOCKET__APPLY(DOCKET__##form##_ARGS_, __VA_ARGS__), __VA_ARGS__)
+#define DOCKET__DECLARED(t, n, x) (sizeof(DOCKET__IN(x)) > 0) *
+#define DOCKET__OUTPUT_DECLARED(o, ...) (sizeof(DOCKET__OUT(o)) > 0) *
+#define DOCKET__TEXTS_OF_STEP DOCKET__STEP_TEXT_
+#define DOCKET__TEXTS_OF_BASE DOCKET__STEP_TEXT_
+#define DOCKET__TEXTS_OF_AGGREGATE DOCKET__AGGREGATE_TEXT_
 
 #define DOCKET__STEP_DEFINE(name, fn, number, first, call_args, ...)                                             \
     static docket_status docket__call_##name(docket_ctx *ctx, void *output, const docket_argument *args)         \
@@ -127,7 +156,7 @@ DOCKET_END_DECLS
     static const docket_step_input docket__inputs_of_##name[] = {DOCKET__INPUTS(first, __VA_ARGS__)};            \
     DOCKET_STEP_DECLARE(name);                                                                                   \
     const docket_step name##_step = {DOCKET_STEP_ABI, 0, #name, (number),                                        \
-                                     DOCKET__COUNT(__VA_ARGS__) - 1, DOCKET__OUTPUT_TYPE(__VA_ARGS__),              \
+                                     DOCKET__COUNT(__VA_ARGS__) - 1, DOCKET__OUTPUT_TYPE(__VA_ARGS__),           \
                                      docket__inputs_of_##name, docket__call_##name, __FILE__, __LINE__,          \
                                      {NULL, NULL}}
 
@@ -167,10 +196,11 @@ DOCKET_END_DECLS
 #define DOCKET__INPUTS(first, ...) DOCKET__INPUTS_I(DOCKET__ARITY(__VA_ARGS__), first, __VA_ARGS__)
 #define DOCKET__INPUTS_I(n, first, ...) DOCKET__INPUTS_II(n, first, __VA_ARGS__)
 #define DOCKET__INPUTS_II(n, first, ...) DOCKET__INPUTS_##n(first, __VA_ARGS__)
-#define DOCKET__ARITY(...)                                                                                       \
-    DOCKET__ARITY_PICK(__VA_ARGS__, a_step_has_at_most_8_inputs, a_step_has_at_most_8_inputs,                    \
-                       a_step_has_at_most_8_inputs, a_step_has_at_most_8_inputs, 8, 7, 6, 5, 4, 3, 2, 1, 0, ~)
-#define DOCKET__ARITY_PICK(a, b, c, d, e, f, g, h, i, j, k, l, m, n, ...) n
+#define DOCKET__ARITY(...) DOCKET__PICK(__VA_ARGS__, ~, ~, ~, ~, ~, ~, ~, ~, 8, 7, 6, 5, 4, 3, 2, 1, 0, ~)
+#define DOCKET__SIZE(...)                                                                                        \
+    DOCKET__PICK(__VA_ARGS__, LARGE, LARGE, LARGE, LARGE, LARGE, LARGE, LARGE, LARGE, FITTING, FITTING, FITTING, \
+                 FITTING, FITTING, FITTING, FITTING, FITTING, BARE, ~)
+#define DOCKET__PICK(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, ...) r
 
 #define DOCKET__STEP_TYPES_0(o) DOCKET__OUT(o)
 #define DOCKET__STEP_TYPES_1(o, a) DOCKET__OUT(o), DOCKET__IN(a)

@@ -158,6 +158,8 @@
 #define DOCKET__ELEMENT_FIXED(n) DOCKET__KIND_FIXED(n)
 #define DOCKET__ELEMENT_ENUM(E) DOCKET__KIND_ENUM(E)
 #define DOCKET__ELEMENT_STRUCT(T) ONE, T, STRUCT, 0, DOCKET_OF(T), NULL
+#define DOCKET__ELEMENT_LIST(kind) ONE, docket_a_LIST_cannot_hold_a_LIST, INT32, 0, NULL, NULL
+#define DOCKET__ELEMENT_OPTIONAL(kind) ONE, docket_a_LIST_cannot_hold_an_OPTIONAL, INT32, 0, NULL, NULL
 
 #define DOCKET__MAYBE_BOOL DOCKET__KIND_BOOL
 #define DOCKET__MAYBE_INT32 DOCKET__KIND_INT32
@@ -171,14 +173,29 @@
 #define DOCKET__MAYBE_TIME_MS DOCKET__KIND_TIME_MS
 #define DOCKET__MAYBE_FIXED(n) DOCKET__KIND_FIXED(n)
 #define DOCKET__MAYBE_ENUM(E) DOCKET__KIND_ENUM(E)
+#define DOCKET__MAYBE_STRUCT(T) ONE, docket_a_STRUCT_has_NULL_and_needs_no_OPTIONAL, INT32, 0, NULL, NULL
+#define DOCKET__MAYBE_LIST(kind) ONE, docket_a_LIST_can_be_empty_and_needs_no_OPTIONAL, INT32, 0, NULL, NULL
+#define DOCKET__MAYBE_OPTIONAL(kind) ONE, docket_OPTIONAL_stands_once, INT32, 0, NULL, NULL
 
 #define DOCKET__MEMBER(T, n, field) DOCKET__MEMBER_I field
-#define DOCKET__MEMBER_I(kind, name) DOCKET__DECLARE(DOCKET__KIND_##kind, name)
+#define DOCKET__MEMBER_I(kind, name) DOCKET__DECLARE(docket_has_no_kind_##kind, name, DOCKET__KIND_##kind)
 #define DOCKET__NUMBERED_MEMBER(T, n, field) DOCKET__NUMBERED_MEMBER_I field
-#define DOCKET__NUMBERED_MEMBER_I(number, kind, name) DOCKET__DECLARE(DOCKET__KIND_##kind, name)
+#define DOCKET__NUMBERED_MEMBER_I(number, kind, name) DOCKET__MEMBER_I(kind, name)
 
-#define DOCKET__DECLARE(...) DOCKET__DECLARE_I(__VA_ARGS__)
-#define DOCKET__DECLARE_I(shape, ctype, kind, n, type, values, name) DOCKET__DECLARE_##shape(ctype, n, name)
+/* A kind that nobody knows expands to fewer words than a known one. It becomes a member of the type
+ * docket_has_no_kind_…, which the compiler then complains about. */
+#define docket_has_no_kind_LIST(kind) docket_has_no_kind_##kind
+#define docket_has_no_kind_OPTIONAL(kind) docket_has_no_kind_##kind
+#define DOCKET__DECLARE(...) DOCKET__DECLARE_IF(DOCKET__KNOWN(__VA_ARGS__, ~), __VA_ARGS__)
+#define DOCKET__DECLARE_IF(known, ...) DOCKET__DECLARE_IF_I(known, __VA_ARGS__)
+#define DOCKET__DECLARE_IF_I(known, ...) DOCKET__DECLARE_##known(__VA_ARGS__)
+#define DOCKET__DECLARE_KNOWN(complaint, name, shape, ctype, kind, n, type, values)                              \
+    DOCKET__DECLARE_##shape(ctype, n, name)
+#define DOCKET__DECLARE_UNKNOWN(complaint, name, ...) complaint name;
+#define DOCKET__KNOWN(a, b, ...)                                                                                 \
+    DOCKET__KNOWN_PICK(__VA_ARGS__, KNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, ~)
+#define DOCKET__KNOWN_PICK(shape, ctype, kind, n, type, values, end, known, ...) known
+
 #define DOCKET__DECLARE_ONE(ctype, n, name) ctype name;
 #define DOCKET__DECLARE_ARRAY(ctype, n, name) ctype name[n];
 #define DOCKET__DECLARE_OPTIONAL_ONE(ctype, n, name) ctype name; bool has_##name;
@@ -188,15 +205,19 @@
 
 #define DOCKET__FIELD(T, n, field) DOCKET__FIELD_I(T, n, DOCKET__UNWRAP field)
 #define DOCKET__FIELD_I(...) DOCKET__FIELD_II(__VA_ARGS__)
-#define DOCKET__FIELD_II(T, number, kind, name) DOCKET__DESCRIBE_FIELD(T, number, DOCKET__KIND_##kind, name)
+#define DOCKET__FIELD_II(T, number, kind, name) DOCKET__DESCRIBE_FIELD(T, number, name, DOCKET__KIND_##kind)
 #define DOCKET__NUMBERED_FIELD(T, n, field) DOCKET__NUMBERED_FIELD_I(T, DOCKET__UNWRAP field)
 #define DOCKET__NUMBERED_FIELD_I(...) DOCKET__FIELD_II(__VA_ARGS__)
 #define DOCKET__UNWRAP(...) __VA_ARGS__
 
-#define DOCKET__DESCRIBE_FIELD(...) DOCKET__DESCRIBE_FIELD_I(__VA_ARGS__)
-#define DOCKET__DESCRIBE_FIELD_I(T, number, shape, ctype, kind, n, type, values, name)                           \
+#define DOCKET__DESCRIBE_FIELD(T, number, name, ...)                                                             \
+    DOCKET__DESCRIBE_IF(DOCKET__KNOWN(~, ~, __VA_ARGS__, ~), T, number, name, __VA_ARGS__)
+#define DOCKET__DESCRIBE_IF(known, ...) DOCKET__DESCRIBE_IF_I(known, __VA_ARGS__)
+#define DOCKET__DESCRIBE_IF_I(known, ...) DOCKET__DESCRIBE_##known(__VA_ARGS__)
+#define DOCKET__DESCRIBE_KNOWN(T, number, name, shape, ctype, kind, n, type, values)                             \
     {(number), DOCKET_KIND_##kind, DOCKET__LABEL_##shape, #name, offsetof(T, name),                              \
      DOCKET__SIDE_##shape(T, name), (n), type, values, 0},
+#define DOCKET__DESCRIBE_UNKNOWN(...) {0, 0, 0, NULL, 0, 0, 0, NULL, NULL, 0},
 #define DOCKET__LABEL_ONE DOCKET_LABEL_ONE
 #define DOCKET__LABEL_ARRAY DOCKET_LABEL_ONE
 #define DOCKET__LABEL_OPTIONAL_ONE DOCKET_LABEL_OPTIONAL

@@ -27,10 +27,11 @@ static inline docket_status docket__options_read(void *options, size_t size, con
         }
         for (size_t i = size; i < given_size; i++) {
             if (((const unsigned char *)given)[i] != 0) {
-                return docket__error_set(error, DOCKET_INVALID,
-                                         "struct_size is %zu, and docket %s knows only the first %zu bytes: the option "
-                                         "at byte %zu needs a newer library",
-                                         given_size, DOCKET_VERSION_STRING, size, i);
+                return docket__error_set(
+                    error, DOCKET_INVALID,
+                    "struct_size is %zu, and docket %s knows only the first %zu bytes: the option "
+                    "at byte %zu needs a newer library",
+                    given_size, DOCKET_VERSION_STRING, size, i);
             }
         }
         memcpy(options, given, given_size < size ? given_size : size);

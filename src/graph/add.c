@@ -34,8 +34,8 @@ static docket_status check_input(const docket_step *step, uint32_t i, docket_err
         return docket__error_set(error, DOCKET_INVALID, "the type of input %u is NULL", i + 1);
     }
     if (input->flags & ~(uint32_t)(DOCKET_INPUT_MAYBE | DOCKET_INPUT_ITEMS)) {
-        return docket__error_set(error, DOCKET_INVALID, "input %u has flags that docket %s does not know: 0x%x", i + 1,
-                                 DOCKET_VERSION_STRING, (unsigned)input->flags);
+        return docket__error_set(error, DOCKET_INVALID, "input %u has flags that docket %s does not know: 0x%x",
+                                 i + 1, DOCKET_VERSION_STRING, (unsigned)input->flags);
     }
     if ((input->flags & DOCKET_INPUT_ITEMS) && i > 0) {
         return docket__error_set(error, DOCKET_INVALID,
@@ -67,10 +67,11 @@ static docket_status check_inputs(const docket_step *step, docket_error *error)
 static docket_status check_descriptor(const docket_step *step, docket_error *error)
 {
     if (step->abi != DOCKET_STEP_ABI) {
-        return docket__error_set(error, DOCKET_INVALID,
-                                 "the step's descriptor has ABI %u: docket %s reads ABI %u, compile the step again with "
-                                 "its headers",
-                                 (unsigned)step->abi, DOCKET_VERSION_STRING, DOCKET_STEP_ABI);
+        return docket__error_set(
+            error, DOCKET_INVALID,
+            "the step's descriptor has ABI %u: docket %s reads ABI %u, compile the step again with "
+            "its headers",
+            (unsigned)step->abi, DOCKET_VERSION_STRING, DOCKET_STEP_ABI);
     }
     if (step->flags != 0 || step->reserved[0] != NULL || step->reserved[1] != NULL) {
         return docket__error_set(error, DOCKET_INVALID,
@@ -101,10 +102,11 @@ static docket_status mention_types(docket_graph *graph, addition *new, docket_er
 static docket_status check_types(const docket_graph *graph, const addition *new, docket_error *error)
 {
     const docket__graph_type *output = &graph->types[new->output];
-    bool is_aggregate = new->step->input_count > 0 && (new->step->inputs[0].flags & DOCKET_INPUT_ITEMS);
+    bool is_aggregate = new->step->input_count > 0 && (new->step->inputs[0].flags &DOCKET_INPUT_ITEMS);
     if (output->resource) {
         docket__error_set(error, DOCKET_INVALID,
-                          "type \"%s\" is a resource: steps take resources, but do not make them", output->type->name);
+                          "type \"%s\" is a resource: steps take resources, but do not make them",
+                          output->type->name);
         docket__error_set_type(error, output->type->name);
         return DOCKET_INVALID;
     }
@@ -123,21 +125,22 @@ static docket_status check_unique(const docket_graph *graph, const addition *new
     const docket__graph_type *output = &graph->types[new->output];
     if (output->producer != DOCKET__NO_STEP) {
         const docket__graph_step *first = graph->steps[output->producer];
-        docket__error_set(error, DOCKET_DUPLICATE,
-                          "step \"%s\" (%s:%d) makes type \"%s\", which step \"%s\" (%s:%d) already makes: a type has "
-                          "one step",
-                          new->name, file_of(new->step), new->step->line, output->type->name, first->info.name,
-                          file_of(first->step), first->step->line);
+        docket__error_set(
+            error, DOCKET_DUPLICATE,
+            "step \"%s\" (%s:%d) makes type \"%s\", which step \"%s\" (%s:%d) already makes: a type has "
+            "one step",
+            new->name, file_of(new->step), new->step->line, output->type->name, first->info.name,
+            file_of(first->step), first->step->line);
         docket__error_set_type(error, output->type->name);
         return DOCKET_DUPLICATE;
     }
     const docket__graph_step *namesake = docket__map_get(&graph->step_by_name, new->name, strlen(new->name));
     if (namesake != NULL) {
-        return docket__error_set(error, DOCKET_DUPLICATE,
-                                 "two steps have the name \"%s\": one at %s:%d, one at %s:%d; set .name in the options "
-                                 "of one of them",
-                                 new->name, file_of(namesake->step), namesake->step->line, file_of(new->step),
-                                 new->step->line);
+        return docket__error_set(
+            error, DOCKET_DUPLICATE,
+            "two steps have the name \"%s\": one at %s:%d, one at %s:%d; set .name in the options "
+            "of one of them",
+            new->name, file_of(namesake->step), namesake->step->line, file_of(new->step), new->step->line);
     }
     return DOCKET_OK;
 }
@@ -209,7 +212,8 @@ static docket_status append_step(docket_graph *graph, const addition *new, docke
     return DOCKET_OK;
 }
 
-static docket_status add(docket_graph *graph, addition *new, const docket_step_options *options, docket_error *error)
+static docket_status add(docket_graph *graph, addition *new, const docket_step_options *options,
+                         docket_error *error)
 {
     docket_status status = check_descriptor(new->step, error);
     if (status == DOCKET_OK) {
@@ -263,7 +267,8 @@ docket_status docket_graph_add_all(docket_graph *graph, const docket_step_option
         return first;
     }
     if (steps == NULL) {
-        return docket__error_set(docket__graph_error(graph), DOCKET_INVALID, "docket_graph_add_all: the list is NULL");
+        return docket__error_set(docket__graph_error(graph), DOCKET_INVALID,
+                                 "docket_graph_add_all: the list is NULL");
     }
     for (size_t i = 0; steps[i] != NULL; i++) {
         docket_status status = docket_graph_add(graph, steps[i], options);

@@ -24,6 +24,7 @@ docket_status docket__graph_grow(void **elements, uint32_t count, uint32_t *capa
 docket_status docket__graph_mention(docket_graph *graph, const docket_type *type, uint32_t *index,
                                     docket_error *error);
 void docket__graph_forget_types(docket_graph *graph, uint32_t count);
+void docket__graph_release_type(docket__graph_type *type);
 
 /* Checks options and fills in their defaults. */
 docket_status docket__graph_resolve(const docket_graph_options *given, docket_graph_options *options,

@@ -25,7 +25,8 @@ docket_status docket__graph_check_open(const docket_graph *graph)
     return docket_graph_is_frozen(graph) ? DOCKET_STATE : DOCKET_OK;
 }
 
-docket_status docket__graph_grow(void **elements, uint32_t count, uint32_t *capacity, size_t size, docket_error *error)
+docket_status docket__graph_grow(void **elements, uint32_t count, uint32_t *capacity, size_t size,
+                                 docket_error *error)
 {
     if (count < *capacity) {
         return DOCKET_OK;
@@ -160,6 +161,9 @@ void docket_graph_free(docket_graph *graph)
     drop_references(graph);
     docket__map_release(&graph->type_by_name);
     docket__map_release(&graph->step_by_name);
+    for (uint32_t i = 0; i < graph->type_count; i++) {
+        docket__graph_release_type(&graph->types[i]);
+    }
     docket__free(graph->types);
     docket__free(graph->leaves);
     docket__free(graph->steps);
@@ -193,7 +197,8 @@ static docket_status provide(docket_graph *graph, docket_input input, docket_err
         return status;
     }
     if (graph->types[index].provided != NULL) {
-        return docket__error_set(error, DOCKET_INVALID, "a value of type \"%s\" was already provided: a graph holds one",
+        return docket__error_set(error, DOCKET_INVALID,
+                                 "a value of type \"%s\" was already provided: a graph holds one",
                                  input.type->name);
     }
     status = hold_value(graph, input, &held, error);

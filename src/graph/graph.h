@@ -22,20 +22,21 @@
 typedef struct docket__graph_type {
     const docket_type *type; /* the descriptor that was mentioned first */
     uint8_t fingerprint[32];
-    uint32_t producer;       /* index of the step that makes it, or DOCKET__NO_STEP */
+    uint32_t producer; /* index of the step that makes it, or DOCKET__NO_STEP */
     bool resource;
-    bool needs_seal;         /* see docket__type_seal */
-    const void *provided;    /* by docket_graph_provide, or NULL; cuts every plan here even if a step makes the type */
+    bool needs_seal;      /* see docket__type_seal */
+    const void *provided; /* by docket_graph_provide, or NULL; cuts every plan here even if a step makes the type */
 } docket__graph_type;
 
 /* A step of the graph. Names are copies that live as long as the graph. */
 typedef struct docket__graph_step {
     docket_step_info info;
     const docket_step *step;
-    docket_step_options options; /* with defaults filled in: attempts ≥ 1, backoff complete, store and grace resolved;
+    docket_step_options
+        options;            /* with defaults filled in: attempts ≥ 1, backoff complete, store and grace resolved;
                                     the step holds a reference to the store */
-    uint32_t output;             /* type index */
-    const uint32_t *inputs;      /* type indices, info.input_count of them */
+    uint32_t output;        /* type index */
+    const uint32_t *inputs; /* type indices, info.input_count of them */
 } docket__graph_step;
 
 /* One step of a plan. */
@@ -45,7 +46,7 @@ typedef struct docket__plan_node {
     const uint32_t *inputs;     /* slots, in the order of the step's inputs */
     const uint32_t *dependents; /* nodes that take its output, each once, in plan order */
     uint32_t dependent_count;
-    uint32_t pending;           /* how many distinct nodes feed it: it is ready when they have ended */
+    uint32_t pending; /* how many distinct nodes feed it: it is ready when they have ended */
 } docket__plan_node;
 
 /* One type of a plan: where its value lives in the execution's value block. */
@@ -59,24 +60,24 @@ typedef struct docket__plan_slot {
  * depth-first order: dependencies in declared order before their consumer. */
 typedef struct docket__plan {
     struct docket__plan *next;
-    docket_arena memory;         /* of everything below */
-    bool kept;                   /* by the graph, as long as it lives; else by who asked: see docket__plan_release */
-    uint64_t identity;           /* hash of outputs and overrides; the lists decide */
-    const uint32_t *outputs;     /* type indices, as asked */
+    docket_arena memory;     /* of everything below */
+    bool kept;               /* by the graph, as long as it lives; else by who asked: see docket__plan_release */
+    uint64_t identity;       /* hash of outputs and overrides; the lists decide */
+    const uint32_t *outputs; /* type indices, as asked */
     uint32_t output_count;
-    const uint32_t *overrides;   /* type indices that a step would make but that are given, ascending */
+    const uint32_t *overrides; /* type indices that a step would make but that are given, ascending */
     uint32_t override_count;
     docket__plan_node *nodes;
     uint32_t node_count;
     docket__plan_slot *slots;
     uint32_t slot_count;
     const uint32_t *output_slots;
-    size_t values_size;          /* of the block that holds all values of the plan */
-    size_t values_alignment;     /* of that block: the strictest of its types, at least 16 */
-    const uint32_t *roots;       /* nodes with pending == 0, in plan order */
+    size_t values_size;      /* of the block that holds all values of the plan */
+    size_t values_alignment; /* of that block: the strictest of its types, at least 16 */
+    const uint32_t *roots;   /* nodes with pending == 0, in plan order */
     uint32_t root_count;
-    uint32_t recorded_count;     /* nodes whose step is recorded */
-    bool has_workflow;           /* one of them in WORKFLOW scope */
+    uint32_t recorded_count;      /* nodes whose step is recorded */
+    bool has_workflow;            /* one of them in WORKFLOW scope */
     const uint32_t *slot_of_type; /* sparse pairs sorted by type: see docket__plan_slot_of */
 } docket__plan;
 
@@ -87,7 +88,7 @@ struct docket_graph {
     char *key_namespace;
     docket_graph_options options; /* with copies; grace_ms resolved */
     docket_observer *observers;
-    docket_arena memory;          /* names, steps, input lists, observers, provided values */
+    docket_arena memory; /* names, steps, input lists, observers, provided values */
 
     docket__graph_type *types;
     uint32_t type_count, type_capacity;
@@ -98,9 +99,9 @@ struct docket_graph {
 
     docket_error first_error; /* of new, add and provide; status DOCKET_OK if none */
     atomic_bool frozen;
-    uint32_t *leaves;         /* type indices in order of first mention; room for all types */
+    uint32_t *leaves; /* type indices in order of first mention; room for all types */
     uint32_t leaf_count;
-    bool leaves_stale;        /* types or steps came since they were listed; never in a frozen graph */
+    bool leaves_stale; /* types or steps came since they were listed; never in a frozen graph */
 
     pthread_mutex_t plans_lock;
     _Atomic(docket__plan *) plans;
@@ -109,7 +110,7 @@ struct docket_graph {
     /* The engine's: executions whose steps may still run, and whether docket_graph_stop refuses new ones. */
     pthread_mutex_t activity_lock;
     pthread_cond_t activity_ended; /* waits by CLOCK_MONOTONIC */
-    void *active; /* list of executions */
+    void *active;                  /* list of executions */
     bool stopped;
 };
 

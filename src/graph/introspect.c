@@ -68,7 +68,9 @@ docket_status docket_graph_plan(docket_graph *graph, const docket_type *output, 
     docket__error_clear(error);
     if (graph == NULL || output == NULL || steps == NULL || count == NULL) {
         return docket__error_set(error, DOCKET_INVALID, "docket_graph_plan: the %s is NULL",
-                                 graph == NULL ? "graph" : output == NULL ? "output type" : "place for the result");
+                                 graph == NULL    ? "graph"
+                                 : output == NULL ? "output type"
+                                                  : "place for the result");
     }
     docket_status status = check_plannable(graph, error);
     if (status != DOCKET_OK) {

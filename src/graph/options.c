@@ -1,6 +1,6 @@
 /* Options are judged once, when they are handed over: what comes out of here is complete and within its limits. */
-#include "base/error.h"
 #include "base/options.h"
+#include "base/error.h"
 #include "base/text.h"
 #include "graph/build.h"
 
@@ -23,8 +23,8 @@ static docket_status check_limits(const limit *limits, size_t count, docket_erro
 {
     for (size_t i = 0; i < count; i++) {
         if (limits[i].value < 0) {
-            return docket__error_set(error, DOCKET_INVALID, "%s is %" PRId64 ": it cannot be negative", limits[i].name,
-                                     limits[i].value);
+            return docket__error_set(error, DOCKET_INVALID, "%s is %" PRId64 ": it cannot be negative",
+                                     limits[i].name, limits[i].value);
         }
         if (limits[i].value > limits[i].largest) {
             return docket__error_set(error, DOCKET_INVALID, "%s is %" PRId64 ": docket %s knows 0 to %" PRId64,
@@ -51,7 +51,8 @@ static docket_status check_observers(const docket_graph_options *options, docket
 docket_status docket__graph_resolve(const docket_graph_options *given, docket_graph_options *options,
                                     docket_error *error)
 {
-    docket_status status = docket__options_read(options, sizeof *options, given, "DOCKET_GRAPH_OPTIONS_INIT", error);
+    docket_status status =
+        docket__options_read(options, sizeof *options, given, "DOCKET_GRAPH_OPTIONS_INIT", error);
     const limit limits[] = {
         {"time_limit_ms", options->time_limit_ms, INT64_MAX},
         {"grace_ms", options->grace_ms, INT64_MAX},
@@ -90,12 +91,13 @@ static docket_status check_growth(const docket_backoff *backoff, docket_error *e
     }
     if (backoff->cap_ms != 0 && backoff->cap_ms < backoff->first_ms) {
         return docket__error_set(error, DOCKET_INVALID,
-                                 "backoff.cap_ms is %" PRId64 ", below first_ms, which is %" PRId64, backoff->cap_ms,
-                                 backoff->first_ms);
+                                 "backoff.cap_ms is %" PRId64 ", below first_ms, which is %" PRId64,
+                                 backoff->cap_ms, backoff->first_ms);
     }
     if (backoff->cap_ms == 0 && backoff->first_ms > DEFAULT_CAP_MS) {
         return docket__error_set(error, DOCKET_INVALID,
-                                 "backoff.first_ms is %" PRId64 ", above the cap of one hour: set backoff.cap_ms as well",
+                                 "backoff.first_ms is %" PRId64
+                                 ", above the cap of one hour: set backoff.cap_ms as well",
                                  backoff->first_ms);
     }
     return DOCKET_OK;
@@ -113,11 +115,13 @@ static docket_status check_backoff(const docket_backoff *backoff, docket_error *
         return status;
     }
     if ((backoff->kind == DOCKET_BACKOFF_CALLBACK) != (backoff->delay_ms != NULL)) {
-        return docket__error_set(error, DOCKET_INVALID,
-                                 "backoff.kind DOCKET_BACKOFF_CALLBACK and backoff.delay_ms go together: %s is missing",
-                                 backoff->delay_ms == NULL ? "delay_ms" : "the kind");
+        return docket__error_set(
+            error, DOCKET_INVALID,
+            "backoff.kind DOCKET_BACKOFF_CALLBACK and backoff.delay_ms go together: %s is missing",
+            backoff->delay_ms == NULL ? "delay_ms" : "the kind");
     }
-    return backoff->kind == DOCKET_BACKOFF_NONE ? check_unused_backoff(backoff, error) : check_growth(backoff, error);
+    return backoff->kind == DOCKET_BACKOFF_NONE ? check_unused_backoff(backoff, error)
+                                                : check_growth(backoff, error);
 }
 
 static void complete_backoff(docket_backoff *backoff)
@@ -168,9 +172,10 @@ docket_status docket__graph_resolve_step(const docket_graph *graph, const docket
     }
     options->store = options->store != NULL ? options->store : graph->options.store;
     if (options->scope != DOCKET_SCOPE_NONE && options->store == NULL) {
-        return docket__error_set(error, DOCKET_INVALID,
-                                 "the step is to be recorded, but there is no store: open one with docket_store_open "
-                                 "and set it in the options of the graph or of the step");
+        return docket__error_set(
+            error, DOCKET_INVALID,
+            "the step is to be recorded, but there is no store: open one with docket_store_open "
+            "and set it in the options of the graph or of the step");
     }
     options->max_attempts = options->max_attempts > 0 ? options->max_attempts : 1;
     options->grace_ms = options->grace_ms > 0 ? options->grace_ms : graph->options.grace_ms;

@@ -52,11 +52,11 @@ static const docket__plan *find_plan(docket_graph *graph, const demand *wanted)
 typedef struct planner {
     const docket_graph *graph;
     docket_arena scratch;
-    bool *given;                /* of each type: a value is at hand */
-    uint32_t *slot_of;          /* of each type, or UINT32_MAX */
+    bool *given;       /* of each type: a value is at hand */
+    uint32_t *slot_of; /* of each type, or UINT32_MAX */
     docket__plan_slot *slots;
     uint32_t slot_count;
-    uint32_t *steps;            /* of the plan, in its order */
+    uint32_t *steps; /* of the plan, in its order */
     uint32_t step_count;
     docket__graph_frame *stack; /* each step feeds the one before it; the last is looked at */
     uint32_t depth;
@@ -255,7 +255,8 @@ static bool copy_demand(docket__plan *plan, const demand *wanted)
     plan->identity = wanted->identity;
     plan->outputs = docket__arena_copy(&plan->memory, wanted->outputs, wanted->output_count * sizeof(uint32_t));
     plan->output_count = wanted->output_count;
-    plan->overrides = docket__arena_copy(&plan->memory, wanted->overrides, wanted->override_count * sizeof(uint32_t));
+    plan->overrides =
+        docket__arena_copy(&plan->memory, wanted->overrides, wanted->override_count * sizeof(uint32_t));
     plan->override_count = wanted->override_count;
     return !plan->memory.failed;
 }

@@ -1,10 +1,12 @@
 /* Types of a graph: equal names are one node. Two descriptors of one name must agree in what is stored (their
  * fingerprints) and in how a value lies in memory, since values pass between code that was compiled with either. */
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "graph/build.h"
 #include "type/codec.h"
+#include "type/schema.h"
 
 #include <string.h>
 
@@ -82,18 +84,20 @@ static docket_status tell_difference(const docket__graph_type *known, const dock
         return status;
     }
     if (memcmp(known->fingerprint, fingerprint, sizeof fingerprint) == 0) {
-        docket__error_set(error, DOCKET_TYPE,
-                          "two descriptors of type \"%s\" have the same members but lie differently in memory (%zu bytes "
-                          "aligned to %zu, and %zu bytes aligned to %zu): use one declaration",
-                          type->name, known->type->size, docket__type_alignment(known->type), type->size,
-                          docket__type_alignment(type));
+        docket__error_set(
+            error, DOCKET_TYPE,
+            "two descriptors of type \"%s\" have the same members but lie differently in memory (%zu bytes "
+            "aligned to %zu, and %zu bytes aligned to %zu): use one declaration",
+            type->name, known->type->size, docket__type_alignment(known->type), type->size,
+            docket__type_alignment(type));
     } else {
         docket__hex(known->fingerprint, FINGERPRINT_DIGITS / 2, first);
         docket__hex(fingerprint, FINGERPRINT_DIGITS / 2, second);
-        docket__error_set(error, DOCKET_TYPE,
-                          "type \"%s\" has two layouts: fingerprint %s where the graph met it first, %s here; types "
-                          "with different members need different names",
-                          type->name, first, second);
+        docket__error_set(
+            error, DOCKET_TYPE,
+            "type \"%s\" has two layouts: fingerprint %s where the graph met it first, %s here; types "
+            "with different members need different names",
+            type->name, first, second);
     }
     docket__error_set_type(error, type->name);
     return DOCKET_TYPE;
@@ -139,6 +143,24 @@ static docket_status grow_types(docket_graph *graph, docket_error *error)
     return status;
 }
 
+static docket_status describe_type(docket__graph_type *added, docket_error *error)
+{
+    docket_buffer schema = {0};
+    docket_status status = docket__schema_encode(added->type, &schema, error);
+    if (status != DOCKET_OK) {
+        docket__buffer_release(&schema);
+        return status;
+    }
+    added->schema.data = docket__buffer_detach(&schema, &added->schema.size);
+    return DOCKET_OK;
+}
+
+void docket__graph_release_type(docket__graph_type *type)
+{
+    docket__free((void *)(uintptr_t)type->schema.data);
+    type->schema = (docket_bytes){NULL, 0};
+}
+
 static docket_status append_type(docket_graph *graph, const docket_type *type, docket_error *error)
 {
     docket_status status = grow_types(graph, error);
@@ -153,8 +175,12 @@ static docket_status append_type(docket_graph *graph, const docket_type *type, d
     }
     added->resource = (docket__type_base(type)->flags & DOCKET_TYPE_RESOURCE) != 0;
     added->needs_seal = !added->resource && docket__type_needs_seal(type);
+    if (!added->resource && (status = describe_type(added, error)) != DOCKET_OK) {
+        return status;
+    }
     void *numbered = (void *)((uintptr_t)graph->type_count + 1);
     if (docket__map_put(&graph->type_by_name, type->name, strlen(type->name), numbered) != DOCKET_OK) {
+        docket__graph_release_type(added);
         return docket__error_no_memory(error);
     }
     graph->type_count++;
@@ -162,7 +188,8 @@ static docket_status append_type(docket_graph *graph, const docket_type *type, d
     return DOCKET_OK;
 }
 
-docket_status docket__graph_mention(docket_graph *graph, const docket_type *type, uint32_t *index, docket_error *error)
+docket_status docket__graph_mention(docket_graph *graph, const docket_type *type, uint32_t *index,
+                                    docket_error *error)
 {
     docket_status status = find_known(graph, type, index, error);
     if (status != DOCKET_OK || *index != UINT32_MAX) {
@@ -180,6 +207,7 @@ void docket__graph_forget_types(docket_graph *graph, uint32_t count)
 {
     while (graph->type_count > count) {
         const char *name = graph->types[--graph->type_count].type->name;
+        docket__graph_release_type(&graph->types[graph->type_count]);
         docket__map_remove(&graph->type_by_name, name, strlen(name));
         graph->leaves_stale = true;
     }

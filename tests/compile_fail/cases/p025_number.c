@@ -1,0 +1,18 @@
+/* expect: declare it as: docket_status 42\(docket_ctx */
+#include <docket/step.h>
+
+DOCKET_STRUCT(IS, (STRING, value));
+DOCKET_STRUCT(LC, (STRING, original), (STRING, target), (INT32, count));
+
+#ifdef TWIN
+static docket_status count(docket_ctx *ctx, LC *out, const IS *in)
+{
+    (void)ctx;
+    (void)out;
+    (void)in;
+    return DOCKET_OK;
+}
+DOCKET_STEP(count, LC, IS);
+#else
+DOCKET_STEP(42, LC, IS);
+#endif
