@@ -22,7 +22,7 @@ typedef enum docket_event_kind {
     DOCKET_EVENT_STEP_END = 5,      /* an attempt ended: status, duration_ns, error */
     DOCKET_EVENT_RETRY = 6,         /* another attempt follows after delay_ms; error of the one before */
     DOCKET_EVENT_COMMIT = 7,        /* a result is durable, or not: status, duration_ns, error */
-    DOCKET_EVENT_WAIT = 8,          /* another owner computes this key: the step waits for it */
+    DOCKET_EVENT_WAIT = 8,          /* the step waited for another owner of its key: duration_ns */
     DOCKET_EVENT_FALLBACK = 9,      /* a final failure became absence: error */
     DOCKET_EVENT_STRAGGLER = 10,    /* a step did not return in time; or returned late and its result was dropped */
     DOCKET_EVENT_WARNING = 11       /* reason tells */

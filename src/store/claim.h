@@ -19,9 +19,10 @@
 /* A link of the chain "this attempt runs inside that attempt": who holds which key. Lives as long as the attempt. */
 typedef struct docket__holder {
     const struct docket__holder *parent;
-    const void *claims;   /* the table in which `key` is held; NULL = this attempt holds none */
+    _Atomic(const void *) claims; /* the table in which `key` is held; NULL = this attempt holds none */
     docket_key key;
-    const void *tree;     /* the root execution: waiters of the same tree share a final failure */
+    const char *step;             /* for messages */
+    const void *tree;             /* the root execution: waiters of the same tree share a final failure */
 } docket__holder;
 
 typedef enum docket__claim_outcome {
@@ -32,7 +33,7 @@ typedef enum docket__claim_outcome {
 
 typedef struct docket__waiter docket__waiter;
 struct docket__waiter {
-    const docket__holder *holder; /* of the attempt that waits */
+    docket__holder *holder; /* of the attempt that waits; becomes the owner's when the claim is inherited */
     /* Called once without locks, from the thread that released: with the owner's record; with its final failure
      * (same tree only); or with neither: the claim is the waiter's now. Record and error are borrowed. */
     void (*wake)(docket__waiter *waiter, const docket_record *record, const docket_error *failure);
@@ -40,8 +41,9 @@ struct docket__waiter {
     docket_key key;
     const void *claims;
     docket__waiter *next;
-    docket__waiter *published_next, **published_link;
-    bool queued;
+    docket__waiter *follow; /* of the search for cycles */
+    docket__waiter *published_next, *published_previous;
+    bool queued, visited;
 };
 
 /* The claims of one store. */
@@ -53,6 +55,7 @@ typedef struct docket__claims {
 } docket__claims;
 
 docket_status docket__claims_init(docket__claims *claims);
+/* No claim is held any more. */
 void docket__claims_destroy(docket__claims *claims);
 
 /* How many claims have been released so far; read it before a look-up. */

@@ -1,0 +1,347 @@
+/* Attempts: entering a step's function, with its limit, until it succeeds or may not be tried again.
+ *
+ * An attempt ends by returning or by its own limit, whichever is first; execution->lock decides. After a passed limit
+ * the step has the grace to return before the next attempt, so that attempts never overlap. If it does not, the
+ * execution is told at once, and the step runs on as a straggler with its memory and its claim. */
+#include "base/clock.h"
+#include "base/error.h"
+#include "engine/backoff.h"
+#include "engine/execution.h"
+#include "type/codec.h"
+#include <string.h>
+
+static const docket__graph_type *output_type(const docket_ctx *ctx)
+{
+    return &ctx->execution->graph->types[ctx->step->output];
+}
+
+static docket_ctx *ctx_of(docket__timer *timer)
+{
+    return (docket_ctx *)((char *)timer - offsetof(docket_ctx, timer));
+}
+
+/* Limits. */
+
+static void set_limit_error(const docket_ctx *ctx, docket_error *error, const char *what)
+{
+    docket__error_set(error, DOCKET_TIMEOUT, "attempt %d passed its time limit of %lld ms%s", ctx->attempt,
+                      (long long)ctx->step->options.time_limit_ms, what);
+    docket__error_set_step(error, ctx->step->info.name);
+    docket__error_set_type(error, output_type(ctx)->type->name);
+    error->attempts = ctx->attempt;
+}
+
+static void report_straggler(docket_ctx *ctx, const docket_error *error, const char *reason)
+{
+    if (docket__observed(ctx->execution)) {
+        docket_event event = {
+            .kind = DOCKET_EVENT_STRAGGLER, .reason = reason, .status = DOCKET_TIMEOUT, .error = error};
+        docket__event_emit(ctx->execution, ctx, &event);
+    }
+}
+
+static void on_grace_passed(docket__timer *timer)
+{
+    docket_ctx *ctx = ctx_of(timer);
+    docket_execution *execution = ctx->execution;
+    pthread_mutex_lock(&execution->lock);
+    bool straggles = ctx->limit_state == DOCKET__LIMIT_PASSED;
+    docket_error error = DOCKET_ERROR_INIT;
+    if (straggles) {
+        ctx->limit_state = DOCKET__LIMIT_STRAGGLES;
+        set_limit_error(ctx, &error, " and did not return within its grace; it runs on and its result will be dropped");
+    }
+    pthread_mutex_unlock(&execution->lock);
+    if (straggles) {
+        docket__pool_lend_begin(execution->pool);
+        report_straggler(ctx, &error, "a step did not return in time");
+        docket__schedule_stop(execution, &error, true);
+    }
+    docket__ctx_unref(ctx);
+}
+
+static void on_limit_passed(docket__timer *timer)
+{
+    docket_ctx *ctx = ctx_of(timer);
+    docket_execution *execution = ctx->execution;
+    docket_error error = DOCKET_ERROR_INIT;
+    pthread_mutex_lock(&execution->lock);
+    int64_t now_ms = docket__clock_monotonic_ms();
+    bool passed = ctx->limit_state == DOCKET__LIMIT_RUNNING && now_ms >= ctx->limit_ms;
+    if (passed) {
+        ctx->limit_state = DOCKET__LIMIT_PASSED;
+        atomic_store(&ctx->cancelled, true);
+        docket__ctx_signal(ctx);
+        pthread_cond_broadcast(&execution->stirred);
+        set_limit_error(ctx, &error, "");
+        ctx->timer.fire = on_grace_passed;
+        docket__pool_arm(execution->pool, &ctx->timer, now_ms + ctx->step->options.grace_ms);
+    }
+    pthread_mutex_unlock(&execution->lock);
+    if (passed) {
+        docket__schedule_stop_children(ctx, &error);
+    } else {
+        docket__ctx_unref(ctx);
+    }
+}
+
+static void begin_limit(docket_ctx *ctx)
+{
+    int64_t limit_ms = ctx->step->options.time_limit_ms;
+    if (limit_ms == 0) {
+        return;
+    }
+    docket_execution *execution = ctx->execution;
+    pthread_mutex_lock(&execution->lock);
+    int64_t now_ms = docket__clock_monotonic_ms();
+    ctx->limit_ms = limit_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + limit_ms;
+    ctx->limit_state = DOCKET__LIMIT_RUNNING;
+    ctx->timer.fire = on_limit_passed;
+    docket__ctx_ref(ctx);
+    docket__pool_arm(execution->pool, &ctx->timer, ctx->limit_ms);
+    pthread_mutex_unlock(&execution->lock);
+}
+
+/* How the attempt stood towards its limit when it returned. */
+static docket__limit_state end_limit(docket_ctx *ctx)
+{
+    if (ctx->step->options.time_limit_ms == 0) {
+        return DOCKET__LIMIT_NONE;
+    }
+    docket_execution *execution = ctx->execution;
+    pthread_mutex_lock(&execution->lock);
+    docket__limit_state state = ctx->limit_state;
+    if (state == DOCKET__LIMIT_RUNNING) {
+        state = docket__clock_monotonic_ms() >= ctx->limit_ms ? DOCKET__LIMIT_PASSED : DOCKET__LIMIT_NONE;
+    }
+    ctx->limit_state = DOCKET__LIMIT_NONE;
+    ctx->limit_ms = INT64_MAX;
+    bool disarmed = docket__pool_disarm(execution->pool, &ctx->timer);
+    pthread_mutex_unlock(&execution->lock);
+    if (disarmed) {
+        docket__ctx_unref(ctx);
+    }
+    if (state == DOCKET__LIMIT_STRAGGLES) {
+        docket__pool_lend_end(execution->pool);
+    }
+    return state;
+}
+
+/* One entry. */
+
+static void prepare(docket_ctx *ctx, void *output)
+{
+    const docket_type *type = output_type(ctx)->type;
+    if (ctx->attempt > 0 || ctx->replace) {
+        docket__arena_release(&ctx->memory);
+        memset(output, 0, type->size);
+    }
+    const docket_type *base = docket__type_base(type);
+    if (base->init != NULL) {
+        base->init(base, output);
+    }
+    ctx->attempt++;
+    ctx->said = DOCKET_OK;
+    ctx->absent_reason = NULL;
+    ctx->retry_after_ms = -1;
+    ctx->ttl_ms = ctx->step->info.ttl_ms;
+    ctx->do_not_record = false;
+    ctx->memory.failed = ctx->scratch.failed = false;
+    atomic_store_explicit(&ctx->cancelled, false, memory_order_relaxed);
+    docket__error_clear(&ctx->failure);
+}
+
+static void clean_up(docket_ctx *ctx)
+{
+    while (ctx->deferred != NULL) {
+        docket__deferred *deferred = ctx->deferred;
+        ctx->deferred = deferred->next;
+        deferred->function(deferred->arg);
+    }
+}
+
+static void report_start(docket_ctx *ctx)
+{
+    static atomic_uint_fast64_t spans;
+    ctx->span = atomic_fetch_add_explicit(&spans, 1, memory_order_relaxed) + 1;
+    docket_event event = {.kind = DOCKET_EVENT_STEP_START};
+    docket__event_emit(ctx->execution, ctx, &event);
+}
+
+static void report_end(docket_ctx *ctx, docket_status status)
+{
+    docket_event event = {
+        .kind = DOCKET_EVENT_STEP_END,
+        .status = status,
+        .error = status == DOCKET_OK || status == DOCKET_ABSENT ? NULL : &ctx->failure,
+        .reason = ctx->absent_reason,
+        .duration_ns = docket__clock_monotonic_ns() - ctx->started_ns,
+    };
+    docket__event_emit(ctx->execution, ctx, &event);
+}
+
+static docket_status call(docket_ctx *ctx, const docket_argument *arguments, void *output)
+{
+    docket_ctx *outer = docket__ctx_current;
+    docket__ctx_current = ctx;
+    docket_status status = ctx->step->options.isolated ? docket__isolate_call(ctx, output, arguments)
+                                                       : ctx->step->step->call(ctx, output, arguments);
+    if (ctx->deferred != NULL) {
+        clean_up(ctx);
+    }
+    docket__ctx_current = outer;
+    return status;
+}
+
+/* What an attempt came to. */
+
+static docket_status refuse(docket_ctx *ctx, docket_status status, const char *format, ...) DOCKET_PRINTF(3, 4);
+static docket_status refuse(docket_ctx *ctx, docket_status status, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    docket__error_vset(&ctx->failure, status, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+/* A step may return a failure without a verb, or a status that is not its to give. */
+static docket_status take_word(docket_ctx *ctx, docket_status returned)
+{
+    if (returned == ctx->said && returned != DOCKET_OK) {
+        return returned; /* by a verb, or by an isolated attempt */
+    }
+    switch (returned) {
+    case DOCKET_OK:
+        return DOCKET_OK;
+    case DOCKET_ABSENT:
+        ctx->absent_reason = docket__arena_duplicate(&ctx->memory, "");
+        return DOCKET_ABSENT;
+    case DOCKET_FAILED:
+    case DOCKET_REJECTED:
+    case DOCKET_ABORTED:
+    case DOCKET_CANCELLED:
+    case DOCKET_NO_MEMORY:
+        return refuse(ctx, returned, "the step returned %s without a message", docket_status_name(returned));
+    default:
+        return refuse(ctx, DOCKET_FAILED, "the step returned %s; a step passes an error on with docket_fail_from",
+                      docket_status_name(returned));
+    }
+}
+
+static docket_status inspect(docket_ctx *ctx, docket_status returned, void *output)
+{
+    docket_status status = take_word(ctx, returned);
+    if (status == DOCKET_OK && output_type(ctx)->needs_seal) {
+        status = docket__type_seal(output_type(ctx)->type, output, &ctx->memory, &ctx->failure);
+    }
+    bool value = status == DOCKET_OK || status == DOCKET_ABSENT;
+    if (value && (ctx->memory.failed || ctx->scratch.failed)) {
+        status = DOCKET_NO_MEMORY;
+    }
+    if (status == DOCKET_NO_MEMORY) {
+        refuse(ctx, status, "memory ran out in the step");
+    }
+    return status;
+}
+
+static bool may_retry(docket_ctx *ctx, docket_status status)
+{
+    if (ctx->attempt >= ctx->step->info.max_attempts || status == DOCKET_REJECTED || status == DOCKET_ABORTED ||
+        status == DOCKET_CANCELLED || status == DOCKET_ENCODE || status == DOCKET_NO_MEMORY ||
+        atomic_load(&ctx->execution->stopping)) {
+        return false;
+    }
+    bool (*ask)(void *, const docket_error *) = ctx->step->options.should_retry;
+    return ask == NULL || ask(ctx->step->options.user, &ctx->failure);
+}
+
+static void on_delay_passed(docket__timer *timer)
+{
+    docket__schedule_resume(ctx_of(timer)->node);
+}
+
+/* True: the node waits for its next attempt. */
+static bool wait_for_retry(docket_ctx *ctx)
+{
+    int64_t delay_ms = ctx->retry_after_ms >= 0
+                           ? ctx->retry_after_ms
+                           : docket__backoff_delay_ms(&ctx->step->info.backoff, ctx->step->options.user, ctx->attempt);
+    if (docket__observed(ctx->execution)) {
+        docket_event event = {.kind = DOCKET_EVENT_RETRY, .delay_ms = delay_ms, .status = ctx->failure.status, .error = &ctx->failure};
+        docket__event_emit(ctx->execution, ctx, &event);
+    }
+    if (delay_ms == 0 || !docket__schedule_park(ctx, DOCKET__PARKED_FOR_DELAY)) {
+        return false;
+    }
+    docket_execution *execution = docket__execution_ref(ctx->execution);
+    docket__ctx_ref(ctx);
+    int64_t now_ms = docket__clock_monotonic_ms();
+    ctx->timer.fire = on_delay_passed;
+    docket__pool_arm(execution->pool, &ctx->timer, delay_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + delay_ms);
+    bool parked = true;
+    if (atomic_load(&execution->stopping) && docket__pool_disarm(execution->pool, &ctx->timer)) {
+        docket__schedule_unpark(ctx);
+        parked = false;
+    }
+    docket__ctx_unref(ctx);
+    docket__execution_unref(execution);
+    return parked;
+}
+
+static docket_status one_attempt(docket_ctx *ctx, const docket_argument *arguments, void *output, bool *straggled)
+{
+    bool observed = docket__observed(ctx->execution);
+    prepare(ctx, output);
+    if (observed) {
+        report_start(ctx);
+    }
+    if (observed || ctx->step->info.scope != DOCKET_SCOPE_NONE) {
+        ctx->started_ns = docket__clock_monotonic_ns();
+    }
+    begin_limit(ctx);
+    docket_status status = call(ctx, arguments, output);
+    docket__limit_state limit = end_limit(ctx);
+    status = inspect(ctx, status, output);
+    docket__arena_release(&ctx->scratch);
+    if (limit == DOCKET__LIMIT_PASSED || limit == DOCKET__LIMIT_STRAGGLES) {
+        bool dropped = status == DOCKET_OK || status == DOCKET_ABSENT;
+        status = DOCKET_TIMEOUT;
+        set_limit_error(ctx, &ctx->failure, "");
+        if (dropped) {
+            report_straggler(ctx, &ctx->failure, "a step returned after its limit; its result was dropped");
+        }
+    }
+    if (observed) {
+        report_end(ctx, status);
+    }
+    *straggled = limit == DOCKET__LIMIT_STRAGGLES;
+    return status;
+}
+
+docket__attempt_outcome docket__attempt_run(docket_ctx *ctx, const docket_argument *arguments, void *output)
+{
+    for (;;) {
+        bool straggled;
+        docket_status status = one_attempt(ctx, arguments, output, &straggled);
+        if (straggled) {
+            return DOCKET__ATTEMPT_STRAGGLED;
+        }
+        if (status == DOCKET_OK) {
+            return DOCKET__ATTEMPT_OK;
+        }
+        if (status == DOCKET_ABSENT) {
+            return DOCKET__ATTEMPT_ABSENT;
+        }
+        if (!may_retry(ctx, status)) {
+            bool stopping = atomic_load(&ctx->execution->stopping);
+            return stopping && status == DOCKET_CANCELLED ? DOCKET__ATTEMPT_STOPPED : DOCKET__ATTEMPT_FAILED;
+        }
+        if (wait_for_retry(ctx)) {
+            return DOCKET__ATTEMPT_PARKED;
+        }
+        if (atomic_load(&ctx->execution->stopping)) {
+            return DOCKET__ATTEMPT_STOPPED;
+        }
+    }
+}

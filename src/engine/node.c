@@ -1,0 +1,631 @@
+/* A node through its phases: inputs, key, look-up, claim, the attempts, the commit, the end. */
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "checkpoint/restore.h"
+#include "engine/execution.h"
+#include "engine/subject.h"
+#include "store/record.h"
+#include "type/codec.h"
+#include <string.h>
+
+static const docket__graph_type *output_type(const docket_ctx *ctx)
+{
+    return &ctx->execution->graph->types[ctx->step->output];
+}
+
+static void *output_value(const docket_ctx *ctx)
+{
+    const docket__plan_slot *slot = &ctx->execution->plan->slots[ctx->node->plan->slot];
+    return ctx->execution->values + slot->offset;
+}
+
+static bool is_absent(const docket__slot *slot)
+{
+    return slot->state == DOCKET_VALUE_ABSENT || slot->state == DOCKET_VALUE_FAILED;
+}
+
+static void release_claim(docket_ctx *ctx, const docket_record *record, const docket_error *failure)
+{
+    if (ctx->claimed) {
+        ctx->claimed = false;
+        docket__claim_release(docket__store_claims(ctx->step->options.store), &ctx->holder, record, failure);
+    }
+}
+
+/* Failure. */
+
+static void name_culprit(docket_ctx *ctx, docket_error *error)
+{
+    if (error->step[0] == '\0') {
+        docket__error_set_step(error, ctx->step->info.name);
+        docket__error_set_type(error, output_type(ctx)->type->name);
+        error->attempts = ctx->attempt;
+    }
+    docket__error_set_execution(error, docket__execution_id(ctx->execution));
+}
+
+typedef struct failure_note {
+    docket__write write;
+    docket_record record;
+    docket_error failure, outcome;
+    docket_store *store;
+    char *execution_id;
+    uint8_t input_digests[DOCKET_MAX_INPUTS][32];
+} failure_note;
+
+static void note_written(docket__write *write)
+{
+    failure_note *note = (failure_note *)write;
+    docket_store *store = note->store;
+    docket__free(note->execution_id);
+    docket__free(note);
+    docket__store_unref(store);
+}
+
+/* Keeps the failure for people: joins the next commit, nobody waits for it, and if it is lost nothing depends on it. */
+static void note_failure(docket_ctx *ctx, const docket_error *error)
+{
+    failure_note *note = docket__allocate(sizeof *note);
+    char *id = docket__duplicate(docket__execution_id(ctx->execution));
+    if (note == NULL || id == NULL) {
+        docket__free(note);
+        docket__free(id);
+        return;
+    }
+    note->record = ctx->record;
+    note->record.attempts = ctx->attempt;
+    note->record.execution_id = note->execution_id = id;
+    memcpy(note->input_digests, ctx->input_digests, sizeof note->input_digests);
+    note->record.input_digests = note->input_digests[0];
+    note->failure = *error;
+    note->store = docket__store_ref(ctx->step->options.store);
+    note->write.commit = (docket_commit){
+        .struct_size = sizeof(docket_commit), .record = &note->record, .failure = &note->failure};
+    note->write.done = note_written;
+    note->write.error = &note->outcome;
+    docket__store_write(note->store, &note->write);
+}
+
+static bool becomes_absent(const docket_ctx *ctx, docket_status status)
+{
+    return ctx->step->options.on_failure == DOCKET_FAILURE_IS_ABSENT &&
+           (status == DOCKET_FAILED || status == DOCKET_REJECTED || status == DOCKET_TIMEOUT ||
+            status == DOCKET_CRASHED);
+}
+
+/* The node's last word is a failure. `error` is consumed: it may be the context's own. */
+static void fail(docket__node *node, const docket_error *reason, docket__node **next)
+{
+    docket_ctx *ctx = node->ctx;
+    docket_execution *execution = node->execution;
+    docket_error error = *reason;
+    name_culprit(ctx, &error);
+    bool entered = ctx->attempt > 0;
+    if (ctx->step->info.scope != DOCKET_SCOPE_NONE && entered) {
+        note_failure(ctx, &error);
+    }
+    release_claim(ctx, NULL, &error);
+    char *text = docket__arena_duplicate(&ctx->memory, error.message);
+    const char *kept = text == NULL ? "" : text;
+    if (becomes_absent(ctx, error.status)) {
+        if (docket__observed(execution)) {
+            docket_event event = {.kind = DOCKET_EVENT_FALLBACK, .status = error.status, .error = &error};
+            docket__event_emit(execution, ctx, &event);
+        }
+        docket__schedule_end(node, DOCKET_VALUE_FAILED, kept, next);
+        return;
+    }
+    docket__schedule_stop(execution, &error, false);
+    docket__schedule_drop(node, DOCKET_VALUE_FAILED, kept);
+}
+
+static void drop(docket__node *node)
+{
+    if (node->ctx != NULL) {
+        release_claim(node->ctx, NULL, NULL);
+    }
+    docket__schedule_drop(node, DOCKET_VALUE_NOT_REACHED, NULL);
+}
+
+/* Inputs. */
+
+/* True: a needed input is absent, so is the output. */
+static bool end_absent(docket__node *node, docket__node **next)
+{
+    docket_ctx *ctx = node->ctx;
+    for (size_t i = 0; i < ctx->step->info.input_count; i++) {
+        const docket__slot *slot = &node->execution->slots[node->plan->inputs[i]];
+        const docket_step_input *input = &ctx->step->info.inputs[i];
+        if (is_absent(slot) && (input->flags & DOCKET_INPUT_MAYBE) == 0) {
+            const char *reason = slot->reason == NULL ? "" : slot->reason;
+            char *text = docket__arena_printf(&ctx->memory, "%s is absent: %s", input->type->name, reason);
+            docket__schedule_end(node, DOCKET_VALUE_ABSENT, text == NULL ? "" : text, next);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Items of a single execution: the one value, or none. */
+static void gather(docket__node *node, docket_argument *arguments, const void **items)
+{
+    const docket__graph_step *step = node->plan->step;
+    for (size_t i = 0; i < step->info.input_count; i++) {
+        const docket__slot *slot = &node->execution->slots[node->plan->inputs[i]];
+        const void *value = is_absent(slot) ? NULL : slot->value;
+        arguments[i] = (docket_argument){(void *)(uintptr_t)value, 1};
+        if (step->info.inputs[i].flags & DOCKET_INPUT_ITEMS) {
+            items[i] = value;
+            arguments[i] = (docket_argument){(void *)(uintptr_t)&items[i], value != NULL};
+        }
+    }
+}
+
+/* Look-up. */
+
+static void report_lookup(docket_ctx *ctx, bool hit, const char *reason, const docket_error *error, int64_t started_ns)
+{
+    if (docket__observed(ctx->execution)) {
+        docket_event event = {
+            .kind = DOCKET_EVENT_LOOKUP,
+            .hit = hit,
+            .reason = reason,
+            .status = error == NULL ? DOCKET_OK : error->status,
+            .error = error,
+            .duration_ns = docket__clock_monotonic_ns() - started_ns,
+        };
+        docket__event_emit(ctx->execution, ctx, &event);
+    }
+}
+
+static bool still_good(docket_ctx *ctx, docket_status restored)
+{
+    bool (*ask)(docket_ctx *, const void *) = ctx->step->options.still_good;
+    if (ask == NULL) {
+        return true;
+    }
+    docket_ctx *outer = docket__ctx_current;
+    docket__ctx_current = ctx;
+    bool good = ask(ctx, restored == DOCKET_ABSENT ? NULL : output_value(ctx));
+    docket__ctx_current = outer;
+    return good;
+}
+
+/* What a record is worth: DOCKET_OK, DOCKET_ABSENT (*reason), DOCKET_MISSING (run; ctx->miss tells why), or an error. */
+static docket_status judge(docket_ctx *ctx, const docket_record *record, const char **reason, docket_error *error)
+{
+    const docket__graph_type *type = output_type(ctx);
+    docket_status status =
+        docket__record_restore(record, type, &ctx->memory, output_value(ctx), reason, error);
+    bool unreadable = status == DOCKET_CORRUPT || status == DOCKET_TYPE;
+    if (unreadable && ctx->step->options.on_unreadable == DOCKET_RERUN) {
+        ctx->miss = status == DOCKET_TYPE ? "type changed" : "damaged";
+    } else if ((status == DOCKET_OK || status == DOCKET_ABSENT) && !still_good(ctx, status)) {
+        ctx->miss = "no longer good";
+    } else {
+        if (status == DOCKET_OK) {
+            docket__subject_keep_digest(ctx->execution, ctx->node->plan->slot, record->value);
+        }
+        return status;
+    }
+    ctx->replace = true;
+    memset(output_value(ctx), 0, type->type->size);
+    docket__arena_release(&ctx->memory);
+    docket__error_clear(error);
+    return DOCKET_MISSING;
+}
+
+static docket_status look_up(docket_ctx *ctx, docket_record **record, const char **reason, docket_error *error)
+{
+    int64_t started_ns = docket__observed(ctx->execution) ? docket__clock_monotonic_ns() : 0;
+    docket_found found;
+    docket_status status = docket__store_lookup(ctx->step->options.store, &ctx->holder.key,
+                                                ctx->execution->deadline_ms, &found, record, error);
+    if (status == DOCKET_OK) {
+        ctx->miss = found == DOCKET_FOUND_EXPIRED ? "expired" : "never recorded";
+        status = found == DOCKET_FOUND_RECORD ? judge(ctx, *record, reason, error) : DOCKET_MISSING;
+    }
+    bool hit = status == DOCKET_OK || status == DOCKET_ABSENT;
+    bool miss = status == DOCKET_MISSING;
+    report_lookup(ctx, hit, miss ? ctx->miss : NULL, hit || miss ? NULL : error, started_ns);
+    return status;
+}
+
+static void wake(docket__waiter *waiter, const docket_record *record, const docket_error *failure)
+{
+    docket_ctx *ctx = (docket_ctx *)((char *)waiter - offsetof(docket_ctx, waiter));
+    if (record != NULL) {
+        ctx->woken_record = docket_record_copy(record);
+    }
+    if (failure != NULL) {
+        ctx->woken_failure = docket__allocate(sizeof *failure);
+        if (ctx->woken_failure != NULL) {
+            *ctx->woken_failure = *failure;
+        }
+    }
+    /* Neither, or no memory for it: with the claim inherited look up again; without it try from the start. */
+    ctx->claimed = record == NULL && failure == NULL;
+    docket__schedule_resume(ctx->node);
+}
+
+typedef enum claiming { CLAIM_TAKEN, CLAIM_TAKEN_STALE, CLAIM_PARKED, CLAIM_STOPPED, CLAIM_FAILED } claiming;
+
+/* Parks before it queues, so that a stop in between finds the node. Once queued, the context may belong to another
+ * thread: nothing of it is touched after that, but through the reference taken here. */
+static claiming claim(docket_ctx *ctx, uint64_t releases, docket_error *error)
+{
+    docket__claims *claims = docket__store_claims(ctx->step->options.store);
+    if (!docket__schedule_park(ctx, DOCKET__PARKED_FOR_CLAIM)) {
+        return CLAIM_STOPPED;
+    }
+    docket_execution *execution = docket__execution_ref(ctx->execution);
+    docket__ctx_ref(ctx);
+    docket__claim_outcome outcome = DOCKET__CLAIM_CYCLE;
+    bool stale = false;
+    ctx->waiter = (docket__waiter){.holder = &ctx->holder, .wake = wake};
+    ctx->wait_started_ns = docket__clock_monotonic_ns();
+    docket_status status = docket__claim_take(claims, &ctx->holder, &ctx->waiter, releases, &outcome, &stale, error);
+    claiming answer = CLAIM_FAILED;
+    if (status == DOCKET_OK && outcome == DOCKET__CLAIM_WAITING) {
+        answer = CLAIM_PARKED;
+        if (atomic_load(&execution->stopping) && docket__claim_forsake(claims, &ctx->waiter)) {
+            docket__schedule_unpark(ctx);
+            answer = CLAIM_STOPPED;
+        }
+    } else {
+        docket__schedule_unpark(ctx);
+        ctx->wait_started_ns = 0;
+        ctx->claimed = status == DOCKET_OK && outcome == DOCKET__CLAIM_OWNED;
+        answer = !ctx->claimed ? CLAIM_FAILED : stale ? CLAIM_TAKEN_STALE : CLAIM_TAKEN;
+    }
+    docket__ctx_unref(ctx);
+    docket__execution_unref(execution);
+    return answer;
+}
+
+static void end_restored(docket__node *node, docket_status status, const docket_record *record, const char *reason,
+                         docket__node **next)
+{
+    release_claim(node->ctx, record, NULL);
+    docket__schedule_end(node, status == DOCKET_ABSENT ? DOCKET_VALUE_ABSENT : DOCKET_VALUE_RESTORED, reason, next);
+}
+
+static void report_wait(docket_ctx *ctx)
+{
+    if (ctx->wait_started_ns != 0 && docket__observed(ctx->execution)) {
+        docket_event event = {.kind = DOCKET_EVENT_WAIT,
+                              .reason = "another owner had this key",
+                              .duration_ns = docket__clock_monotonic_ns() - ctx->wait_started_ns};
+        docket__event_emit(ctx->execution, ctx, &event);
+    }
+    ctx->wait_started_ns = 0;
+}
+
+/* Takes what another owner left for a waiter. True: the node has ended. */
+static bool take_over(docket__node *node, docket__node **next)
+{
+    docket_ctx *ctx = node->ctx;
+    docket_record *record = ctx->woken_record;
+    docket_error *failure = ctx->woken_failure;
+    ctx->woken_record = NULL;
+    ctx->woken_failure = NULL;
+    bool ended = false;
+    docket_error error = DOCKET_ERROR_INIT;
+    if (failure != NULL) {
+        fail(node, failure, next);
+        ended = true;
+    } else if (record != NULL) {
+        const char *reason = NULL;
+        docket_status status = docket__record_restore(record, output_type(ctx), &ctx->memory, output_value(ctx),
+                                                      &reason, &error);
+        if (status == DOCKET_OK || status == DOCKET_ABSENT) {
+            docket__subject_keep_digest(node->execution, node->plan->slot, record->value);
+            report_lookup(ctx, true, NULL, NULL, docket__clock_monotonic_ns());
+            end_restored(node, status, NULL, reason, next);
+        } else {
+            fail(node, &error, next);
+        }
+        ended = true;
+    }
+    docket_record_free(record);
+    docket__free(failure);
+    return ended;
+}
+
+/* True: go on and enter the step. False: the node has ended, waits, or was dropped. */
+static bool find_recorded(docket__node *node, docket__node **next)
+{
+    docket_ctx *ctx = node->ctx;
+    docket_error error = DOCKET_ERROR_INIT;
+    for (;;) {
+        uint64_t releases = docket__claims_releases(docket__store_claims(ctx->step->options.store));
+        docket_record *record = NULL;
+        const char *reason = NULL;
+        docket_status status = look_up(ctx, &record, &reason, &error);
+        if (status == DOCKET_OK || status == DOCKET_ABSENT) {
+            end_restored(node, status, record, reason, next);
+        } else if (status != DOCKET_MISSING) {
+            fail(node, &error, next);
+        }
+        docket_record_free(record);
+        if (status != DOCKET_MISSING) {
+            return false;
+        }
+        claiming answer = ctx->claimed ? CLAIM_TAKEN : claim(ctx, releases, &error);
+        if (answer == CLAIM_TAKEN) {
+            return true;
+        }
+        if (answer == CLAIM_FAILED) {
+            fail(node, &error, next);
+        } else if (answer == CLAIM_STOPPED) {
+            drop(node);
+        }
+        if (answer != CLAIM_TAKEN_STALE) {
+            return false;
+        }
+    }
+}
+
+/* Commit. */
+
+static void fill_record(docket_ctx *ctx, docket__attempt_outcome outcome)
+{
+    docket_record *record = &ctx->record;
+    record->format = DOCKET_RECORD_FORMAT;
+    record->kind = outcome == DOCKET__ATTEMPT_ABSENT ? DOCKET_CHECKPOINT_ABSENT : DOCKET_CHECKPOINT_VALUE;
+    record->attempts = ctx->attempt;
+    record->execution_id = docket__execution_id(ctx->execution);
+    record->value = (docket_bytes){ctx->bytes.data, ctx->bytes.size};
+    record->ttl_ms = ctx->ttl_ms;
+    record->duration_ms = (docket__clock_monotonic_ns() - ctx->started_ns) / 1000000;
+}
+
+static docket_status encode_result(docket_ctx *ctx, docket__attempt_outcome outcome, docket_error *error)
+{
+    const docket__graph_type *type = output_type(ctx);
+    docket_status status = DOCKET_OK;
+    if (outcome == DOCKET__ATTEMPT_ABSENT) {
+        status = docket__buffer_append(&ctx->bytes, ctx->absent_reason, strlen(ctx->absent_reason));
+    } else {
+        status = docket_encode(type->type, output_value(ctx), &ctx->bytes, error);
+    }
+    size_t limit = docket__store_payload_limit(ctx->step->options.store);
+    if (status == DOCKET_OK && ctx->bytes.size > limit) {
+        return docket__error_set(error, DOCKET_TOO_LARGE,
+                                 "the result is %zu bytes, the store's limit is %zu (max_payload_bytes)",
+                                 ctx->bytes.size, limit);
+    }
+    if (status == DOCKET_NO_MEMORY) {
+        return docket__error_no_memory(error);
+    }
+    if (status == DOCKET_OK && outcome == DOCKET__ATTEMPT_OK) {
+        docket__subject_keep_digest(ctx->execution, ctx->node->plan->slot,
+                                    (docket_bytes){ctx->bytes.data, ctx->bytes.size});
+    }
+    return status;
+}
+
+static void report_commit(docket_ctx *ctx)
+{
+    if (docket__observed(ctx->execution)) {
+        docket_status status = ctx->write.commit.status;
+        docket_event event = {
+            .kind = DOCKET_EVENT_COMMIT,
+            .status = status,
+            .error = status == DOCKET_OK ? NULL : ctx->write.error,
+            .duration_ns = docket__clock_monotonic_ns() - ctx->write_started_ns,
+            .size_bytes = ctx->bytes.size,
+        };
+        docket__event_emit(ctx->execution, ctx, &event);
+    }
+}
+
+/* The commit's answer arrived. The second of the two - the thread that submitted it, and this one - goes on. */
+static void committed(docket__write *write)
+{
+    docket_ctx *ctx = (docket_ctx *)((char *)write - offsetof(docket_ctx, write));
+    if (atomic_exchange(&ctx->handoff, 1) == 1) {
+        docket__schedule_resume(ctx->node);
+    }
+}
+
+/* A deferred commit's answer arrived; the node has long ended. */
+static void committed_late(docket__write *write)
+{
+    docket_ctx *ctx = (docket_ctx *)((char *)write - offsetof(docket_ctx, write));
+    docket_execution *execution = ctx->execution;
+    report_commit(ctx);
+    docket_record *existing = write->commit.existing;
+    bool stored = write->commit.status == DOCKET_OK;
+    release_claim(ctx, !stored ? NULL : existing != NULL ? existing : &ctx->record, stored ? NULL : write->error);
+    docket_record_free(existing);
+    if (!stored) {
+        name_culprit(ctx, write->error);
+        docket__schedule_stop(execution, write->error, false);
+    }
+    docket__ctx_unref(ctx);
+    docket__schedule_commit_end(execution);
+}
+
+static void submit(docket_ctx *ctx, void (*done)(docket__write *))
+{
+    ctx->write_started_ns = docket__observed(ctx->execution) ? docket__clock_monotonic_ns() : 0;
+    ctx->write.commit = (docket_commit){.struct_size = sizeof(docket_commit),
+                                        .record = &ctx->record,
+                                        .schema = output_type(ctx)->schema,
+                                        .replace = ctx->replace};
+    ctx->write.done = done;
+    ctx->write.error = &ctx->failure;
+    ctx->write.deadline_ms = INT64_MAX;
+    docket__store_write(ctx->step->options.store, &ctx->write);
+}
+
+static void end_committed(docket__node *node, docket__node **next)
+{
+    docket_ctx *ctx = node->ctx;
+    docket_commit *commit = &ctx->write.commit;
+    report_commit(ctx);
+    if (commit->status != DOCKET_OK) {
+        fail(node, ctx->write.error, next);
+        return;
+    }
+    const char *reason = ctx->absent_reason;
+    docket_status status = ctx->record.kind == DOCKET_CHECKPOINT_ABSENT ? DOCKET_ABSENT : DOCKET_OK;
+    docket_value_state state = status == DOCKET_ABSENT ? DOCKET_VALUE_ABSENT : DOCKET_VALUE_RAN;
+    docket_record *existing = commit->existing;
+    commit->existing = NULL;
+    if (existing != NULL) {
+        const docket__graph_type *type = output_type(ctx);
+        docket_error error = DOCKET_ERROR_INIT;
+        memset(output_value(ctx), 0, type->type->size);
+        status = docket__record_restore(existing, type, &ctx->memory, output_value(ctx), &reason, &error);
+        if (status != DOCKET_OK && status != DOCKET_ABSENT) {
+            fail(node, &error, next);
+            docket_record_free(existing);
+            return;
+        }
+        docket__subject_forget_digest(node->execution, node->plan->slot);
+        state = status == DOCKET_ABSENT ? DOCKET_VALUE_ABSENT : DOCKET_VALUE_RESTORED;
+    }
+    release_claim(ctx, existing != NULL ? existing : &ctx->record, NULL);
+    docket_record_free(existing);
+    docket__schedule_end(node, state, reason, next);
+}
+
+static void commit(docket__node *node, docket__attempt_outcome outcome, docket__node **next)
+{
+    docket_ctx *ctx = node->ctx;
+    docket_error *error = &ctx->failure;
+    docket_value_state state = outcome == DOCKET__ATTEMPT_ABSENT ? DOCKET_VALUE_ABSENT : DOCKET_VALUE_RAN;
+    if (ctx->do_not_record) {
+        release_claim(ctx, NULL, NULL);
+        docket__schedule_end(node, state, ctx->absent_reason, next);
+        return;
+    }
+    docket_status status = encode_result(ctx, outcome, error);
+    if (status == DOCKET_OK) {
+        fill_record(ctx, outcome);
+        status = docket__record_seal(&ctx->record);
+    }
+    if (status != DOCKET_OK) {
+        fail(node, error, next);
+        return;
+    }
+    if (ctx->step->options.commit == DOCKET_COMMIT_BEFORE_END) {
+        docket__ctx_ref(ctx);
+        docket__schedule_commit_begin(node->execution);
+        const char *reason = ctx->absent_reason;
+        submit(ctx, committed_late);
+        docket__schedule_end(node, state, reason, next);
+        return;
+    }
+    node->phase = DOCKET__PHASE_COMMITTED;
+    submit(ctx, committed);
+    if (atomic_exchange(&ctx->handoff, 1) == 1) {
+        end_committed(node, next);
+    }
+}
+
+/* The attempts. */
+
+static void enter(docket__node *node, docket__node **next)
+{
+    docket_ctx *ctx = node->ctx;
+    docket_argument arguments[DOCKET_MAX_INPUTS];
+    const void *items[DOCKET_MAX_INPUTS];
+    gather(node, arguments, items);
+    docket__attempt_outcome outcome = docket__attempt_run(ctx, arguments, output_value(ctx));
+    switch (outcome) {
+    case DOCKET__ATTEMPT_OK:
+    case DOCKET__ATTEMPT_ABSENT:
+        if (ctx->step->info.scope != DOCKET_SCOPE_NONE) {
+            commit(node, outcome, next);
+        } else {
+            docket__schedule_end(node, outcome == DOCKET__ATTEMPT_OK ? DOCKET_VALUE_RAN : DOCKET_VALUE_ABSENT,
+                                 ctx->absent_reason, next);
+        }
+        break;
+    case DOCKET__ATTEMPT_FAILED:
+        fail(node, &ctx->failure, next);
+        break;
+    case DOCKET__ATTEMPT_STRAGGLED:
+        release_claim(ctx, NULL, NULL);
+        docket__schedule_drop(node, DOCKET_VALUE_FAILED, NULL);
+        break;
+    case DOCKET__ATTEMPT_STOPPED:
+        drop(node);
+        break;
+    case DOCKET__ATTEMPT_PARKED:
+        break;
+    }
+}
+
+/* Commits that this step's own must not overtake: those deferred into another mode or another store. */
+static bool must_wait_for_commits(const docket_ctx *ctx)
+{
+    return ctx->step->info.scope != DOCKET_SCOPE_NONE && ctx->execution->has_deferred &&
+           (ctx->step->options.commit != DOCKET_COMMIT_BEFORE_END || ctx->execution->several_stores);
+}
+
+/* True: go on. */
+static bool start(docket__node *node, docket__node **next)
+{
+    node->ctx = docket__ctx_new(node);
+    docket_error error = DOCKET_ERROR_INIT;
+    if (node->ctx == NULL) {
+        docket__error_no_memory(&error);
+        docket__error_set_step(&error, node->plan->step->info.name);
+        docket__schedule_stop(node->execution, &error, false);
+        docket__schedule_drop(node, DOCKET_VALUE_FAILED, NULL);
+        return false;
+    }
+    if (end_absent(node, next)) {
+        return false;
+    }
+    if (node->ctx->step->info.scope == DOCKET_SCOPE_NONE) {
+        node->phase = DOCKET__PHASE_ENTER;
+        return true;
+    }
+    node->phase = DOCKET__PHASE_LOOK_UP;
+    if (docket__subject_prepare(node->ctx, &error) != DOCKET_OK) {
+        fail(node, &error, next);
+        return false;
+    }
+    return !must_wait_for_commits(node->ctx) ||
+           !docket__schedule_park(node->ctx, DOCKET__PARKED_FOR_COMMITS);
+}
+
+static bool stops(docket_execution *execution)
+{
+    if (execution->deadline_ms != INT64_MAX && !atomic_load(&execution->stopping) &&
+        docket__clock_monotonic_ms() >= execution->deadline_ms) {
+        docket_error error;
+        docket__error_set(&error, DOCKET_TIMEOUT, "the execution's time limit has passed");
+        docket__schedule_stop(execution, &error, true);
+    }
+    return atomic_load_explicit(&execution->stopping, memory_order_relaxed);
+}
+
+void docket__node_run(docket__node *node, docket__node **next)
+{
+    if (node->phase == DOCKET__PHASE_COMMITTED) {
+        end_committed(node, next);
+        return;
+    }
+    if (stops(node->execution)) {
+        drop(node);
+        return;
+    }
+    if (node->phase == DOCKET__PHASE_START && !start(node, next)) {
+        return;
+    }
+    if (node->phase == DOCKET__PHASE_LOOK_UP) {
+        report_wait(node->ctx);
+        if (take_over(node, next) || !find_recorded(node, next)) {
+            return;
+        }
+        node->phase = DOCKET__PHASE_ENTER;
+    }
+    enter(node, next);
+}

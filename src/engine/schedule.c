@@ -1,0 +1,483 @@
+#include "base/clock.h"
+#include "base/error.h"
+#include "engine/execution.h"
+
+static void list_push(docket__node_list *list, docket__node *node)
+{
+    node->next = NULL;
+    *list->last = node;
+    list->last = &node->next;
+}
+
+static docket__node *list_pop(docket__node_list *list)
+{
+    docket__node *node = list->first;
+    if (node != NULL) {
+        list->first = node->next;
+        list->last = list->first == NULL ? &list->first : list->last;
+    }
+    return node;
+}
+
+/* Tokens. */
+
+static void run_token(docket__task *task)
+{
+    docket__node *node = (docket__node *)task;
+    docket_execution *execution = node->execution;
+    pthread_mutex_lock(&execution->lock);
+    node->token_queued = false;
+    for (;;) {
+        node = list_pop(&execution->pool_ready);
+        node = node != NULL ? node : list_pop(&execution->ready);
+        pthread_mutex_unlock(&execution->lock);
+        if (node == NULL) {
+            break;
+        }
+        while (node != NULL) {
+            docket__node *next = NULL;
+            docket__node_run(node, &next);
+            node = next;
+        }
+        pthread_mutex_lock(&execution->lock);
+    }
+    docket__execution_unref(execution);
+}
+
+/* Puts a node into its list and sees to it that somebody comes for it. */
+static void make_ready(docket__node *node)
+{
+    docket_execution *execution = node->execution;
+    bool manual = docket__pool_is_manual(execution->pool);
+    atomic_store(&execution->shared, true);
+    pthread_mutex_lock(&execution->lock);
+    list_push(node->pool_only ? &execution->pool_ready : &execution->ready, node);
+    bool for_caller = !node->pool_only && execution->blocking && !execution->ended;
+    bool taken = for_caller && (execution->caller_waits || manual);
+    if (taken && execution->caller_waits) {
+        execution->caller_waits = false;
+        pthread_cond_signal(&execution->changed);
+    }
+    bool submit = !taken && !node->token_queued;
+    if (submit) {
+        node->token_queued = true;
+        docket__execution_ref(execution);
+    }
+    pthread_mutex_unlock(&execution->lock);
+    if (submit) {
+        node->token.run = run_token;
+        docket__pool_submit(execution->pool, &node->token);
+    } else if (manual) {
+        docket__pool_kick(execution->pool);
+    }
+}
+
+/* The end. */
+
+static void leave_graph(docket_execution *execution)
+{
+    docket_graph *graph = execution->graph;
+    pthread_mutex_lock(&graph->activity_lock);
+    if (execution->active_previous != NULL) {
+        execution->active_previous->active_next = execution->active_next;
+    } else {
+        graph->active = execution->active_next;
+    }
+    if (execution->active_next != NULL) {
+        execution->active_next->active_previous = execution->active_previous;
+    }
+    if (graph->active == NULL) {
+        pthread_cond_broadcast(&graph->activity_ended);
+    }
+    pthread_mutex_unlock(&graph->activity_lock);
+}
+
+/* Lets the caller go; execution->lock is held. True: announce it when the lock is free. */
+static bool end_for_caller(docket_execution *execution)
+{
+    if (execution->ended) {
+        return false;
+    }
+    execution->ended = true;
+    pthread_cond_broadcast(&execution->changed);
+    return true;
+}
+
+static void announce_end(docket_execution *execution)
+{
+    if (!execution->blocking) {
+        docket__execution_ref(execution);
+        docket__pool_submit(execution->pool, &execution->done_task);
+    } else if (docket__pool_is_manual(execution->pool)) {
+        docket__pool_kick(execution->pool);
+    }
+}
+
+static void end_now(docket_execution *execution)
+{
+    pthread_mutex_lock(&execution->lock);
+    bool announce = end_for_caller(execution);
+    pthread_mutex_unlock(&execution->lock);
+    if (announce) {
+        announce_end(execution);
+    }
+}
+
+static void disarm(docket_execution *execution, docket__timer *timer)
+{
+    if (docket__pool_disarm(execution->pool, timer)) {
+        docket__execution_unref(execution);
+    }
+}
+
+static void finish(docket_execution *execution)
+{
+    end_now(execution);
+    if (execution->deadline_ms != INT64_MAX) {
+        disarm(execution, &execution->deadline);
+    }
+    if (atomic_load(&execution->stopping)) {
+        disarm(execution, &execution->grace);
+    }
+    if (execution->cancel != NULL) {
+        docket__cancel_part(execution->cancel, execution);
+    }
+    leave_graph(execution);
+    docket__execution_unref(execution);
+}
+
+void docket__schedule_live(docket_execution *execution, int change)
+{
+    size_t before = atomic_fetch_add(&execution->live, (size_t)change);
+    if (before + (size_t)change == 0) {
+        finish(execution);
+    }
+}
+
+static void detach_ctx(docket__node *node)
+{
+    docket_ctx *ctx = node->ctx;
+    node->ctx = NULL;
+    if (ctx != NULL) {
+        docket__ctx_unref(ctx);
+    }
+}
+
+/* Publishes what became of an output and moves its memory to where the result keeps it. */
+static void publish(docket__node *node, docket_value_state state, const char *reason)
+{
+    docket_execution *execution = node->execution;
+    docket__slot *slot = &execution->slots[node->plan->slot];
+    bool shared = atomic_load(&execution->shared);
+    if (shared) {
+        pthread_mutex_lock(&execution->lock);
+    }
+    if (node->ctx != NULL) {
+        docket__arena_absorb(&execution->memory, &node->ctx->memory);
+    }
+    if (!execution->ended) {
+        slot->state = (uint8_t)state;
+        slot->reason = reason;
+    }
+    if (shared) {
+        pthread_mutex_unlock(&execution->lock);
+    }
+    detach_ctx(node);
+}
+
+void docket__schedule_end(docket__node *node, docket_value_state state, const char *reason, docket__node **next)
+{
+    docket_execution *execution = node->execution;
+    const docket__plan_node *plan = node->plan;
+    bool on_pool = node->pool_only;
+    publish(node, state, reason);
+    docket__node_list made = {NULL, &made.first};
+    int count = 0;
+    for (uint32_t i = 0; i < plan->dependent_count; i++) {
+        docket__node *dependent = &execution->nodes[plan->dependents[i]];
+        if (atomic_fetch_sub_explicit(&dependent->pending, 1, memory_order_acq_rel) == 1) {
+            list_push(&made, dependent);
+            count++;
+        }
+    }
+    if (count == 0) {
+        docket__schedule_live(execution, -1);
+        return;
+    }
+    atomic_fetch_add(&execution->live, (size_t)(count - 1));
+    for (docket__node *dependent = list_pop(&made); dependent != NULL; dependent = list_pop(&made)) {
+        if (*next == NULL && (on_pool || !dependent->pool_only)) {
+            *next = dependent;
+        } else {
+            make_ready(dependent);
+        }
+    }
+}
+
+void docket__schedule_drop(docket__node *node, docket_value_state state, const char *reason)
+{
+    publish(node, state, reason);
+    docket__schedule_live(node->execution, -1);
+}
+
+/* Parking. */
+
+static void unlink_parked(docket_ctx *ctx)
+{
+    if (ctx->parking == DOCKET__PARKED_NOT) {
+        return;
+    }
+    if (ctx->parked_previous != NULL) {
+        ctx->parked_previous->parked_next = ctx->parked_next;
+    } else {
+        ctx->execution->parked = ctx->parked_next;
+    }
+    if (ctx->parked_next != NULL) {
+        ctx->parked_next->parked_previous = ctx->parked_previous;
+    }
+    ctx->parking = DOCKET__PARKED_NOT;
+}
+
+bool docket__schedule_park(docket_ctx *ctx, docket__parking parking)
+{
+    docket_execution *execution = ctx->execution;
+    pthread_mutex_lock(&execution->lock);
+    bool pointless = atomic_load(&execution->stopping) ||
+                     (parking == DOCKET__PARKED_FOR_COMMITS && execution->commits == 0);
+    if (!pointless) {
+        ctx->parking = parking;
+        ctx->parked_previous = NULL;
+        ctx->parked_next = execution->parked;
+        if (execution->parked != NULL) {
+            execution->parked->parked_previous = ctx;
+        }
+        execution->parked = ctx;
+    }
+    pthread_mutex_unlock(&execution->lock);
+    return !pointless;
+}
+
+void docket__schedule_unpark(docket_ctx *ctx)
+{
+    pthread_mutex_lock(&ctx->execution->lock);
+    unlink_parked(ctx);
+    pthread_mutex_unlock(&ctx->execution->lock);
+}
+
+void docket__schedule_resume(docket__node *node)
+{
+    if (node->ctx != NULL) {
+        docket__schedule_unpark(node->ctx);
+    }
+    make_ready(node);
+}
+
+/* Takes one parked node that fits out of the list; its context is referenced. */
+static docket_ctx *take_parked(docket_execution *execution, bool only_for_commits, docket__parking *parking)
+{
+    pthread_mutex_lock(&execution->lock);
+    docket_ctx *ctx = execution->parked;
+    while (ctx != NULL && only_for_commits && ctx->parking != DOCKET__PARKED_FOR_COMMITS) {
+        ctx = ctx->parked_next;
+    }
+    if (ctx != NULL) {
+        *parking = ctx->parking;
+        unlink_parked(ctx);
+        docket__ctx_ref(ctx);
+    }
+    pthread_mutex_unlock(&execution->lock);
+    return ctx;
+}
+
+/* Whether this thread won the node: nobody else will resume it. */
+static bool pull(docket_ctx *ctx, docket__parking parking)
+{
+    switch (parking) {
+    case DOCKET__PARKED_FOR_CLAIM:
+        return docket__claim_forsake(docket__store_claims(ctx->step->options.store), &ctx->waiter);
+    case DOCKET__PARKED_FOR_DELAY:
+        return docket__pool_disarm(ctx->execution->pool, &ctx->timer);
+    default:
+        return parking == DOCKET__PARKED_FOR_COMMITS;
+    }
+}
+
+static void resume_parked(docket_execution *execution, bool only_for_commits)
+{
+    docket__parking parking;
+    for (docket_ctx *ctx; (ctx = take_parked(execution, only_for_commits, &parking)) != NULL;) {
+        if (pull(ctx, parking)) {
+            make_ready(ctx->node);
+        }
+        docket__ctx_unref(ctx);
+    }
+}
+
+void docket__schedule_commit_begin(docket_execution *execution)
+{
+    atomic_fetch_add(&execution->live, 1);
+    pthread_mutex_lock(&execution->lock);
+    execution->commits++;
+    pthread_mutex_unlock(&execution->lock);
+}
+
+void docket__schedule_commit_end(docket_execution *execution)
+{
+    pthread_mutex_lock(&execution->lock);
+    bool last = --execution->commits == 0;
+    pthread_mutex_unlock(&execution->lock);
+    if (last) {
+        resume_parked(execution, true);
+    }
+    docket__schedule_live(execution, -1);
+}
+
+/* Stopping. */
+
+static docket_execution *next_child(docket_execution *execution, const docket_ctx *of)
+{
+    pthread_mutex_lock(&execution->lock);
+    docket_execution *child = execution->children;
+    while (child != NULL && ((of != NULL && child->parent != of) || atomic_load(&child->stopping))) {
+        child = child->sibling_next;
+    }
+    if (child != NULL) {
+        docket__execution_ref(child);
+    }
+    pthread_mutex_unlock(&execution->lock);
+    return child;
+}
+
+static void stop_children(docket_execution *execution, const docket_ctx *of, const docket_error *error)
+{
+    docket_status status = error->status == DOCKET_TIMEOUT ? DOCKET_TIMEOUT : DOCKET_CANCELLED;
+    for (docket_execution *child; (child = next_child(execution, of)) != NULL;) {
+        docket_error passed;
+        docket__error_set(&passed, status, "%s",
+                          status == DOCKET_TIMEOUT ? "the time limit of the step that began this execution has passed"
+                                                   : "the step that began this execution was cancelled");
+        docket__schedule_stop(child, &passed, true);
+        docket__execution_unref(child);
+    }
+}
+
+void docket__schedule_stop_children(docket_ctx *ctx, const docket_error *error)
+{
+    stop_children(ctx->execution, ctx, error);
+}
+
+static void on_grace(docket__timer *timer)
+{
+    docket_execution *execution = (docket_execution *)((char *)timer - offsetof(docket_execution, grace));
+    end_now(execution);
+    docket__execution_unref(execution);
+}
+
+static void set_first_error(docket_execution *execution, const docket_error *error)
+{
+    execution->error = *error;
+    if (execution->error.execution_id[0] == '\0') {
+        docket__error_set_execution(&execution->error, docket__execution_id(execution));
+    }
+}
+
+void docket__schedule_stop(docket_execution *execution, const docket_error *error, bool at_once)
+{
+    pthread_mutex_lock(&execution->lock);
+    bool first = !atomic_exchange(&execution->stopping, true);
+    if (first && !execution->ended) {
+        set_first_error(execution, error);
+    }
+    bool announce = false;
+    if (at_once) {
+        announce = end_for_caller(execution);
+    } else if (first && !execution->ended) {
+        docket__execution_ref(execution);
+        docket__pool_arm(execution->pool, &execution->grace,
+                         docket__clock_monotonic_ms() + execution->graph->options.grace_ms);
+    }
+    for (docket_ctx *ctx = execution->watched; ctx != NULL; ctx = ctx->watch_next) {
+        docket__ctx_signal(ctx);
+    }
+    pthread_cond_broadcast(&execution->stirred);
+    pthread_mutex_unlock(&execution->lock);
+    if (announce) {
+        announce_end(execution);
+    }
+    if (first) {
+        resume_parked(execution, false);
+        stop_children(execution, NULL, error);
+    }
+}
+
+/* Running. */
+
+/* Waits on behalf of the caller; execution->lock is held. */
+static void wait_for_change(docket_execution *execution)
+{
+    docket_pool *pool = execution->pool;
+    if (docket__pool_is_manual(pool)) {
+        uint64_t kicks = docket__pool_kicks(pool);
+        pthread_mutex_unlock(&execution->lock);
+        docket__pool_run_one(pool, kicks, INT64_MAX);
+        pthread_mutex_lock(&execution->lock);
+        return;
+    }
+    bool lend = docket__pool_owns_thread(pool);
+    if (lend) {
+        docket__pool_lend_begin(pool);
+    }
+    execution->caller_waits = true;
+    pthread_cond_wait(&execution->changed, &execution->lock);
+    execution->caller_waits = false;
+    if (lend) {
+        docket__pool_lend_end(pool);
+    }
+}
+
+void docket__schedule_wait(docket_execution *execution, const bool *flag)
+{
+    pthread_mutex_lock(&execution->lock);
+    while (!*flag) {
+        wait_for_change(execution);
+    }
+    pthread_mutex_unlock(&execution->lock);
+}
+
+/* The next node for the caller's thread, or NULL at the end. What stands in the list at the end is still taken: it was
+ * left to the caller. */
+static docket__node *wait_for_node(docket_execution *execution)
+{
+    pthread_mutex_lock(&execution->lock);
+    docket__node *node;
+    while ((node = list_pop(&execution->ready)) == NULL && !execution->ended) {
+        wait_for_change(execution);
+    }
+    pthread_mutex_unlock(&execution->lock);
+    return node;
+}
+
+void docket__schedule_run(docket_execution *execution)
+{
+    const docket__plan *plan = execution->plan;
+    docket__node *mine = NULL;
+    if (plan->root_count == 0) {
+        finish(execution);
+    }
+    for (uint32_t i = 0; i < plan->root_count; i++) {
+        docket__node *node = &execution->nodes[plan->roots[i]];
+        if (mine == NULL && execution->blocking && !node->pool_only) {
+            mine = node;
+        } else {
+            make_ready(node);
+        }
+    }
+    if (!execution->blocking) {
+        return;
+    }
+    while (mine != NULL || (mine = wait_for_node(execution)) != NULL) {
+        docket__node *next = NULL;
+        docket__node_run(mine, &next);
+        mine = next;
+    }
+}
