@@ -199,7 +199,8 @@ static void trim_cut(line *cut)
 
 size_t docket_error_format(const docket_error *error, char *text, size_t capacity)
 {
-    line written = {text, capacity, 0};
+    char nowhere[1];
+    line written = {capacity > 0 ? text : nowhere, capacity, 0};
     if (capacity > 0) {
         text[0] = '\0';
     }

@@ -19,7 +19,7 @@ static docket_status encode_struct(encoding *self, const docket__path *path, con
                                    const uint8_t *value);
 
 /* A number as it goes to the wire: sign-extended to 64 bits, or the bits of a float. */
-static uint64_t load_number(unsigned kind, const uint8_t *at)
+static inline uint64_t load_number(unsigned kind, const uint8_t *at)
 {
     int32_t narrow;
     uint32_t word;
@@ -41,7 +41,7 @@ static uint64_t load_number(unsigned kind, const uint8_t *at)
     }
 }
 
-static uint8_t *put_number(uint8_t *out, unsigned wire, uint64_t number)
+static inline uint8_t *put_number(uint8_t *out, unsigned wire, uint64_t number)
 {
     switch (wire) {
     case DOCKET__WIRE_FIXED32:

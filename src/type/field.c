@@ -18,17 +18,7 @@ const docket__kind_form docket__kind_forms[DOCKET_KIND_STRUCT + 1] = {
     [DOCKET_KIND_STRUCT] = {DOCKET__WIRE_BYTES, 0, 0},
 };
 
-bool docket__fields_in_order(const docket_schema *schema)
-{
-    for (size_t i = 1; i < schema->field_count; i++) {
-        if (schema->fields[i].number <= schema->fields[i - 1].number) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static const docket_field *find_next_higher(const docket_schema *schema, uint32_t number)
+const docket_field *docket__fields_next_higher(const docket_schema *schema, uint32_t number)
 {
     const docket_field *next = NULL;
     for (size_t i = 0; i < schema->field_count; i++) {
@@ -38,15 +28,6 @@ static const docket_field *find_next_higher(const docket_schema *schema, uint32_
         }
     }
     return next;
-}
-
-const docket_field *docket__fields_next(const docket_schema *schema, const docket_field *after, bool in_order)
-{
-    if (!in_order) {
-        return find_next_higher(schema, after != NULL ? after->number : 0);
-    }
-    const docket_field *next = after != NULL ? after + 1 : schema->fields;
-    return next < schema->fields + schema->field_count ? next : NULL;
 }
 
 const docket_field *docket__fields_find(const docket_schema *schema, uint32_t number, size_t *hint)

@@ -93,10 +93,30 @@ static inline void docket__bytes_store(uint8_t *at, docket_bytes bytes)
 }
 
 /* True if the fields are declared in the order of their numbers, as they nearly always are. */
-bool docket__fields_in_order(const docket_schema *schema);
+static inline bool docket__fields_in_order(const docket_schema *schema)
+{
+    uint32_t previous = 0;
+    for (size_t i = 0; i < schema->field_count; i++) {
+        if (schema->fields[i].number <= previous) {
+            return false;
+        }
+        previous = schema->fields[i].number;
+    }
+    return true;
+}
 
-/* The field with the next higher number; NULL after the last. `after` NULL asks for the first. */
-const docket_field *docket__fields_next(const docket_schema *schema, const docket_field *after, bool in_order);
+const docket_field *docket__fields_next_higher(const docket_schema *schema, uint32_t number);
+
+/* Walks the fields in the order of their numbers: `after` NULL gives the first, NULL comes after the last. */
+static inline const docket_field *docket__fields_next(const docket_schema *schema, const docket_field *after,
+                                                      bool in_order)
+{
+    if (!in_order) {
+        return docket__fields_next_higher(schema, after != NULL ? after->number : 0);
+    }
+    const docket_field *next = after != NULL ? after + 1 : schema->fields;
+    return next < schema->fields + schema->field_count ? next : NULL;
+}
 
 /* The field with a number, looked for first where the last one was found (*hint, 0 at first); NULL = none. */
 const docket_field *docket__fields_find(const docket_schema *schema, uint32_t number, size_t *hint);
