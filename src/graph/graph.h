@@ -25,7 +25,7 @@ typedef struct docket__graph_type {
     uint32_t producer; /* index of the step that makes it, or DOCKET__NO_STEP */
     bool resource;
     bool needs_seal;      /* see docket__type_seal */
-    docket_bytes schema;     /* its description for stores; empty for a resource */
+    docket_bytes schema;  /* its description for stores; empty for a resource */
     const void *provided; /* by docket_graph_provide, or NULL; cuts every plan here even if a step makes the type */
 } docket__graph_type;
 
@@ -110,7 +110,7 @@ struct docket_graph {
 
     /* The engine's: executions whose steps may still run, and whether docket_graph_stop refuses new ones. */
     pthread_mutex_t activity_lock;
-    pthread_cond_t activity_ended; /* waits by CLOCK_MONOTONIC */
+    pthread_cond_t activity_ended;   /* waits by CLOCK_MONOTONIC */
     struct docket_execution *active; /* the first of a list */
     bool stopped;
 };

@@ -153,10 +153,6 @@ static docket_status check_step_options(const docket_step_options *options, dock
     if (status != DOCKET_OK) {
         return status;
     }
-    if (options->isolated) {
-        return docket__error_set(error, DOCKET_UNSUPPORTED, "docket %s cannot run a step isolated",
-                                 DOCKET_VERSION_STRING);
-    }
     return check_backoff(&options->backoff, error);
 }
 
