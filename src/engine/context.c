@@ -87,7 +87,6 @@ static bool keep_as_spare(docket_ctx *ctx)
         ctx->step->info.scope != DOCKET_SCOPE_NONE || ctx->cancel_fd >= 0) {
         return false;
     }
-    docket__arena_release(&ctx->memory);
     ctx->attempt = 0;
     execution->spare = ctx;
     return true;
@@ -95,7 +94,9 @@ static bool keep_as_spare(docket_ctx *ctx)
 
 void docket__ctx_unref(docket_ctx *ctx)
 {
-    if (atomic_fetch_sub_explicit(&ctx->references, 1, memory_order_acq_rel) > 1 || keep_as_spare(ctx)) {
+    bool last = atomic_load_explicit(&ctx->references, memory_order_acquire) == 1 ||
+                atomic_fetch_sub_explicit(&ctx->references, 1, memory_order_acq_rel) == 1;
+    if (!last || keep_as_spare(ctx)) {
         return;
     }
     forget_watch(ctx);

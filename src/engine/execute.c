@@ -84,9 +84,7 @@ static void hand_over(docket_execution *execution, docket_result **result)
 static void on_deadline(docket__timer *timer)
 {
     docket_execution *execution = (docket_execution *)((char *)timer - offsetof(docket_execution, deadline));
-    docket_error error;
-    docket__error_set(&error, DOCKET_TIMEOUT, "the execution's time limit has passed");
-    docket__schedule_stop(execution, &error, true);
+    docket__schedule_time_out(execution);
     docket__execution_unref(execution);
 }
 

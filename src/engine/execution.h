@@ -231,6 +231,9 @@ void docket__schedule_live(docket_execution *execution, int change);
  * go now (cancellation, deadline, a straggler); otherwise when all has ended or the grace has passed. */
 void docket__schedule_stop(docket_execution *execution, const docket_error *error, bool at_once);
 
+/* Stops because the execution's own limit has passed. */
+void docket__schedule_time_out(docket_execution *execution);
+
 /* Stops the executions that were begun from this attempt. */
 void docket__schedule_stop_children(docket_ctx *ctx, const docket_error *error);
 

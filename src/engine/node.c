@@ -311,20 +311,20 @@ static bool take_over(docket__node *node, docket__node **next)
     ctx->woken_record = NULL;
     ctx->woken_failure = NULL;
     bool ended = false;
-    docket_error error = DOCKET_ERROR_INIT;
+    docket_error *error = &ctx->failure;
     if (failure != NULL) {
         fail(node, failure, next);
         ended = true;
     } else if (record != NULL) {
         const char *reason = NULL;
         docket_status status = docket__record_restore(record, output_type(ctx), &ctx->memory, output_value(ctx),
-                                                      &reason, &error);
+                                                      &reason, error);
         if (status == DOCKET_OK || status == DOCKET_ABSENT) {
             docket__subject_keep_digest(node->execution, node->plan->slot, record->value);
             report_lookup(ctx, true, NULL, NULL, docket__clock_monotonic_ns());
             end_restored(node, status, NULL, reason, next);
         } else {
-            fail(node, &error, next);
+            fail(node, error, next);
         }
         ended = true;
     }
@@ -337,27 +337,27 @@ static bool take_over(docket__node *node, docket__node **next)
 static bool find_recorded(docket__node *node, docket__node **next)
 {
     docket_ctx *ctx = node->ctx;
-    docket_error error = DOCKET_ERROR_INIT;
+    docket_error *error = &ctx->failure;
     for (;;) {
         uint64_t releases = docket__claims_releases(docket__store_claims(ctx->step->options.store));
         docket_record *record = NULL;
         const char *reason = NULL;
-        docket_status status = look_up(ctx, &record, &reason, &error);
+        docket_status status = look_up(ctx, &record, &reason, error);
         if (status == DOCKET_OK || status == DOCKET_ABSENT) {
             end_restored(node, status, record, reason, next);
         } else if (status != DOCKET_MISSING) {
-            fail(node, &error, next);
+            fail(node, error, next);
         }
         docket_record_free(record);
         if (status != DOCKET_MISSING) {
             return false;
         }
-        claiming answer = ctx->claimed ? CLAIM_TAKEN : claim(ctx, releases, &error);
+        claiming answer = ctx->claimed ? CLAIM_TAKEN : claim(ctx, releases, error);
         if (answer == CLAIM_TAKEN) {
             return true;
         }
         if (answer == CLAIM_FAILED) {
-            fail(node, &error, next);
+            fail(node, error, next);
         } else if (answer == CLAIM_STOPPED) {
             drop(node);
         }
@@ -477,11 +477,11 @@ static void end_committed(docket__node *node, docket__node **next)
     commit->existing = NULL;
     if (existing != NULL) {
         const docket__graph_type *type = output_type(ctx);
-        docket_error error = DOCKET_ERROR_INIT;
+        docket_error *error = &ctx->failure;
         memset(output_value(ctx), 0, type->type->size);
-        status = docket__record_restore(existing, type, &ctx->memory, output_value(ctx), &reason, &error);
+        status = docket__record_restore(existing, type, &ctx->memory, output_value(ctx), &reason, error);
         if (status != DOCKET_OK && status != DOCKET_ABSENT) {
-            fail(node, &error, next);
+            fail(node, error, next);
             docket_record_free(existing);
             return;
         }
@@ -568,41 +568,43 @@ static bool must_wait_for_commits(const docket_ctx *ctx)
            (ctx->step->options.commit != DOCKET_COMMIT_BEFORE_END || ctx->execution->several_stores);
 }
 
+static void stop_without_memory(docket__node *node)
+{
+    docket_error error;
+    docket__error_no_memory(&error);
+    docket__error_set_step(&error, node->plan->step->info.name);
+    docket__schedule_stop(node->execution, &error, false);
+    docket__schedule_drop(node, DOCKET_VALUE_FAILED, NULL);
+}
+
 /* True: go on. */
 static bool start(docket__node *node, docket__node **next)
 {
-    node->ctx = docket__ctx_new(node);
-    docket_error error = DOCKET_ERROR_INIT;
-    if (node->ctx == NULL) {
-        docket__error_no_memory(&error);
-        docket__error_set_step(&error, node->plan->step->info.name);
-        docket__schedule_stop(node->execution, &error, false);
-        docket__schedule_drop(node, DOCKET_VALUE_FAILED, NULL);
+    docket_ctx *ctx = node->ctx = docket__ctx_new(node);
+    if (ctx == NULL) {
+        stop_without_memory(node);
         return false;
     }
     if (end_absent(node, next)) {
         return false;
     }
-    if (node->ctx->step->info.scope == DOCKET_SCOPE_NONE) {
+    if (ctx->step->info.scope == DOCKET_SCOPE_NONE) {
         node->phase = DOCKET__PHASE_ENTER;
         return true;
     }
     node->phase = DOCKET__PHASE_LOOK_UP;
-    if (docket__subject_prepare(node->ctx, &error) != DOCKET_OK) {
-        fail(node, &error, next);
+    if (docket__subject_prepare(ctx, &ctx->failure) != DOCKET_OK) {
+        fail(node, &ctx->failure, next);
         return false;
     }
-    return !must_wait_for_commits(node->ctx) ||
-           !docket__schedule_park(node->ctx, DOCKET__PARKED_FOR_COMMITS);
+    return !must_wait_for_commits(ctx) || !docket__schedule_park(ctx, DOCKET__PARKED_FOR_COMMITS);
 }
 
 static bool stops(docket_execution *execution)
 {
     if (execution->deadline_ms != INT64_MAX && !atomic_load(&execution->stopping) &&
         docket__clock_monotonic_ms() >= execution->deadline_ms) {
-        docket_error error;
-        docket__error_set(&error, DOCKET_TIMEOUT, "the execution's time limit has passed");
-        docket__schedule_stop(execution, &error, true);
+        docket__schedule_time_out(execution);
     }
     return atomic_load_explicit(&execution->stopping, memory_order_relaxed);
 }

@@ -163,8 +163,9 @@ static void detach_ctx(docket__node *node)
     }
 }
 
-/* Publishes what became of an output and moves its memory to where the result keeps it. */
-static void publish(docket__node *node, docket_value_state state, const char *reason)
+/* Publishes what became of an output and moves its memory to where the result keeps it. Tells whether other threads take
+ * part. */
+static bool publish(docket__node *node, docket_value_state state, const char *reason)
 {
     docket_execution *execution = node->execution;
     docket__slot *slot = &execution->slots[node->plan->slot];
@@ -183,6 +184,18 @@ static void publish(docket__node *node, docket_value_state state, const char *re
         pthread_mutex_unlock(&execution->lock);
     }
     detach_ctx(node);
+    return shared;
+}
+
+/* True: this was the last that the node waited for. A solitary execution needs no locked instruction for it. */
+static bool satisfy(docket__node *node, bool shared)
+{
+    if (shared) {
+        return atomic_fetch_sub_explicit(&node->pending, 1, memory_order_acq_rel) == 1;
+    }
+    unsigned pending = atomic_load_explicit(&node->pending, memory_order_relaxed) - 1;
+    atomic_store_explicit(&node->pending, pending, memory_order_relaxed);
+    return pending == 0;
 }
 
 void docket__schedule_end(docket__node *node, docket_value_state state, const char *reason, docket__node **next)
@@ -190,12 +203,12 @@ void docket__schedule_end(docket__node *node, docket_value_state state, const ch
     docket_execution *execution = node->execution;
     const docket__plan_node *plan = node->plan;
     bool on_pool = node->pool_only;
-    publish(node, state, reason);
+    bool shared = publish(node, state, reason);
     docket__node_list made = {NULL, &made.first};
-    int count = 0;
+    size_t count = 0;
     for (uint32_t i = 0; i < plan->dependent_count; i++) {
         docket__node *dependent = &execution->nodes[plan->dependents[i]];
-        if (atomic_fetch_sub_explicit(&dependent->pending, 1, memory_order_acq_rel) == 1) {
+        if (satisfy(dependent, shared)) {
             list_push(&made, dependent);
             count++;
         }
@@ -204,7 +217,9 @@ void docket__schedule_end(docket__node *node, docket_value_state state, const ch
         docket__schedule_live(execution, -1);
         return;
     }
-    atomic_fetch_add(&execution->live, (size_t)(count - 1));
+    if (count > 1) {
+        atomic_fetch_add(&execution->live, count - 1);
+    }
     for (docket__node *dependent = list_pop(&made); dependent != NULL; dependent = list_pop(&made)) {
         if (*next == NULL && (on_pool || !dependent->pool_only)) {
             *next = dependent;
@@ -408,6 +423,13 @@ void docket__schedule_stop(docket_execution *execution, const docket_error *erro
         resume_parked(execution, false);
         stop_children(execution, NULL, error);
     }
+}
+
+void docket__schedule_time_out(docket_execution *execution)
+{
+    docket_error error;
+    docket__error_set(&error, DOCKET_TIMEOUT, "the execution's time limit has passed");
+    docket__schedule_stop(execution, &error, true);
 }
 
 /* Running. */
