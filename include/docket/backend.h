@@ -7,7 +7,8 @@
  * Unless said otherwise a function may be called from any thread at once, may block on I/O, must not keep pointers it
  * was handed, and is never called with a docket lock held. `commit`, `forget` and `purge` are called by the writer
  * thread only, one at a time. The error is never NULL. A function that fails with DOCKET_STORE sets error->transient
- * to 1 if the same call may succeed a moment later and nothing of it was applied.
+ * to 1 if the same call may succeed a moment later and nothing of it was applied, and to 2 if that holds but the backend
+ * has itself waited as long as it may: docket does not repeat the call then.
  */
 #ifndef DOCKET_BACKEND_H
 #define DOCKET_BACKEND_H
@@ -118,9 +119,10 @@ typedef struct docket_backend {
                           docket_checkpoint *entries, size_t capacity, size_t *count, docket_arena *arena,
                           docket_error *error);
 
-    /** Removes up to `most` matching entries in one transaction; fewer = no more match. */
-    docket_status (*forget)(void *self, const docket_checkpoint_filter *filter, uint64_t most, uint64_t *count,
-                            docket_error *error);
+    /** Removes up to `most` matching entries with positions beyond `*position` (0 = from the first) in one short
+     * transaction, and moves `*position`; INT64_MAX = nothing is left to look at. */
+    docket_status (*forget)(void *self, const docket_checkpoint_filter *filter, int64_t *position, uint64_t most,
+                            uint64_t *count, docket_error *error);
 
     /** Removes up to `most` expired entries in one transaction; fewer = no more are expired. */
     docket_status (*purge)(void *self, uint64_t most, uint64_t *count, docket_error *error);

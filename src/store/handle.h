@@ -1,0 +1,46 @@
+/* The inside of a store, for this room only. */
+#ifndef DOCKET_STORE_HANDLE_H
+#define DOCKET_STORE_HANDLE_H
+
+#include "store/queue.h"
+
+struct docket_store {
+    atomic_size_t references;
+    const docket_backend *backend;
+    void *self;
+    char *name;
+    uint64_t generation; /* of the process that opened it: see base/process.h */
+    size_t payload_limit;
+    int64_t retry_budget_ms; /* negative = none */
+    bool read_only;
+    docket__claims claims;
+    docket__queue queue;
+};
+
+/* Reads a program's options and puts the defaults in the place of zeros. DOCKET_INVALID names the option. */
+docket_status docket__store_options_read(docket_store_options *options, const docket_store_options *given,
+                                         docket_error *error);
+
+/* DOCKET_INVALID for NULL, DOCKET_FORKED for a store of the parent process. */
+docket_status docket__store_check(const docket_store *store, docket_error *error);
+
+/* DOCKET_STORE if the store is read-only, else as docket__store_check. */
+docket_status docket__store_check_writable(const docket_store *store, docket_error *error);
+
+/* `error->transient` of a backend that has already waited as long as it may: the fault may pass, but docket does not
+ * repeat the call. The caller sees 1. */
+enum { DOCKET__WAITED = 2 };
+
+/* The retries of one call: pauses of full jitter, doubling, until the budget or the deadline is used up. */
+typedef struct docket__retry {
+    int64_t end_ms;    /* monotonic */
+    int64_t left_ms;   /* of pauses: bounds the retries even if the clock stands still */
+    int64_t delay_ms;
+} docket__retry;
+
+void docket__retry_begin(docket__retry *retry, const docket_store *store, int64_t deadline_ms);
+
+/* True after a pause if the call is to be repeated; else the error is final. */
+bool docket__retry_again(docket__retry *retry, docket_status status, docket_error *error);
+
+#endif

@@ -1,0 +1,125 @@
+/* The inside of the SQLite store.
+ *
+ * It owns one file through one writer connection, used by the store's writer thread, and a pool of read-only
+ * connections for look-ups and lists.
+ *
+ * Locks, in this order:
+ *   side.lock / the commit lock  held by whoever writes or checkpoints; guards `writer`, `ids`, `log` and `replaced`;
+ *   pool_lock                    guards the pool of readers;
+ *   stale_lock                   guards the keys of expired rows that a look-up met;
+ *   warning_lock                 one warning at a time.
+ * Never two of the last three at once.
+ *
+ * On disk: a commit is durable when COMMIT has synced the log (durability full). The log is copied into the database
+ * only under the commit lock, so that no commit of docket can restart it meanwhile (see docket/sqlite.h). */
+#ifndef DOCKET_STORE_SQLITE_INSIDE_H
+#define DOCKET_STORE_SQLITE_INSIDE_H
+
+#include "base/map.h"
+#include "store/sqlite/connection.h"
+#include "store/sqlite/lock.h"
+#include "store/sqlite/path.h"
+#include "store/sqlite/sqlite.h"
+#include "store/wall.h"
+
+enum {
+    DOCKET__READERS = 16,        /* connections at most */
+    DOCKET__STALE_KEYS = 256     /* expired rows remembered for deletion; more are met again */
+};
+
+/* Ids of names in the writer's memory; dropped when another connection changed the database, or a rollback took
+ * them back. */
+typedef struct docket__ids {
+    docket__map executions, steps, types;
+    int64_t data_version;
+} docket__ids;
+
+typedef struct docket__log {
+    int64_t page_bytes;
+    int64_t bytes;       /* after the last commit */
+    int64_t next_bytes;  /* no checkpoint before the log is so large */
+    bool warned;
+} docket__log;
+
+struct docket__sqlite {
+    docket__path path;
+    struct stat file; /* the database file that was opened: device and inode */
+    docket_store_options options;
+    char prefix[40];
+    char *url;
+    docket__side side;
+    docket__wall wall;
+
+    docket__connection writer;
+    docket__ids ids;
+    docket__log log;
+    void *visitor; /* the application's connection between docket_sqlite_begin and _end */
+
+    pthread_mutex_t pool_lock;
+    pthread_cond_t pool_returned;
+    docket__connection *pool;
+    size_t pool_open; /* readers, idle or in use */
+
+    pthread_mutex_t stale_lock;
+    docket_key stale[DOCKET__STALE_KEYS];
+    size_t stale_count;
+
+    pthread_mutex_t warning_lock;
+};
+
+/* open.c: tells the program. */
+DOCKET_PRINTF(2, 3) void docket__sqlite_warn(docket__sqlite *self, const char *format, ...);
+
+/* open.c: makes a connection ready to be opened. */
+void docket__sqlite_prepare_connection(const docket__sqlite *self, docket__connection *connection);
+
+/* pool.c */
+docket_status docket__pool_take(docket__sqlite *self, docket__connection **connection, docket_error *error);
+/* A connection that failed is closed rather than kept. */
+void docket__pool_give(docket__sqlite *self, docket__connection *connection, docket_status status);
+void docket__pool_close(docket__sqlite *self);
+
+/* DOCKET_STORE if the path does not lead to the opened file any more. */
+docket_status docket__sqlite_check_file(const docket__sqlite *self, docket_error *error);
+
+/* read.c */
+docket_status docket__sqlite_lookup(void *self, const docket_key *key, docket_found *found, docket_record **record,
+                                    docket_error *error);
+docket_status docket__sqlite_scan(void *self, const char *execution_id, docket_record_visit *each, void *arg,
+                                  docket_error *error);
+docket_status docket__sqlite_schema(void *self, const char *type, const uint8_t fingerprint[32], docket_buffer *out,
+                                    docket_error *error);
+
+/* select.c */
+docket_status docket__sqlite_list(void *self, const docket_checkpoint_filter *filter, int64_t *position,
+                                  docket_checkpoint *entries, size_t capacity, size_t *count, docket_arena *arena,
+                                  docket_error *error);
+docket_status docket__sqlite_forget(void *self, const docket_checkpoint_filter *filter, int64_t *position,
+                                    uint64_t most, uint64_t *count, docket_error *error);
+docket_status docket__sqlite_purge(void *self, uint64_t most, uint64_t *count, docket_error *error);
+
+/* commit.c: a write transaction under the commit lock. End it in every case once begun; it then is committed if
+ * `status` is DOCKET_OK and rolled back otherwise. The result is the status, or why the commit failed. */
+docket_status docket__sqlite_begin_write(docket__sqlite *self, docket_error *error);
+docket_status docket__sqlite_end_write(docket__sqlite *self, docket_status status, docket_error *error);
+docket_status docket__sqlite_commit(void *self, docket_commit *const *commits, size_t count, docket_error *error);
+/* Deletes the expired rows that look-ups met. Between begin_write and end_write. */
+docket_status docket__sqlite_delete_stale(docket__sqlite *self, docket_error *error);
+/* For a look-up: this row has expired and must never count again. */
+void docket__sqlite_note_stale(docket__sqlite *self, const docket_key *key);
+
+/* ids.c: ids of names, given to new ones. Between begin_write and end_write. */
+docket_status docket__ids_execution(docket__sqlite *self, const char *name, int64_t *id, docket_error *error);
+docket_status docket__ids_step(docket__sqlite *self, const char *name, int64_t *id, docket_error *error);
+docket_status docket__ids_type(docket__sqlite *self, const docket_record *record, docket_bytes schema, int64_t *id,
+                               docket_error *error);
+/* Drops what another connection may have made wrong. */
+docket_status docket__ids_refresh(docket__sqlite *self, docket_error *error);
+void docket__ids_clear(docket__ids *ids);
+
+/* log.c: what is done about the write-ahead log. Under the commit lock, outside a transaction. */
+void docket__log_watch(docket__sqlite *self);
+void docket__log_keep_small(docket__sqlite *self);
+void docket__log_empty(docket__sqlite *self);
+
+#endif

@@ -1,0 +1,319 @@
+#include "store/sqlite/lock.h"
+
+#include "base/error.h"
+#include "base/process.h"
+#include "base/random.h"
+#include "store/handle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    COMMIT_BYTE = 0,
+    TURNSTILE_BYTE = 1,
+    PRESENCE_BYTE = 2
+};
+
+static const int64_t shortest_pause_ns = 50 * 1000;
+static const int64_t longest_pause_ns = 2 * 1000 * 1000;
+
+/* ---- The registry of side files, and fork ---- */
+
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static docket__side *registry;
+static pthread_once_t fork_handlers = PTHREAD_ONCE_INIT;
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&registry_lock);
+}
+
+static void after_fork_in_parent(void)
+{
+    pthread_mutex_unlock(&registry_lock);
+}
+
+static void after_fork_in_child(void)
+{
+    for (docket__side *side = registry; side != NULL; side = side->next) {
+        if (side->descriptor >= 0) {
+            close(side->descriptor);
+            side->descriptor = -1;
+        }
+    }
+    pthread_mutex_unlock(&registry_lock);
+}
+
+static void add_fork_handlers(void)
+{
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+/* With registry_lock held. */
+static void enlist(docket__side *side)
+{
+    side->next = registry;
+    side->link = &registry;
+    if (registry != NULL) {
+        registry->link = &side->next;
+    }
+    registry = side;
+}
+
+static bool is_inherited(const struct stat *database)
+{
+    bool inherited = false;
+    uint64_t generation = docket__fork_generation();
+    pthread_mutex_lock(&registry_lock);
+    for (const docket__side *side = registry; side != NULL && !inherited; side = side->next) {
+        inherited = side->generation != generation && side->database.st_dev == database->st_dev &&
+                    side->database.st_ino == database->st_ino;
+    }
+    pthread_mutex_unlock(&registry_lock);
+    return inherited;
+}
+
+/* ---- Locks of the kernel ---- */
+
+/* The kernel's clock, never a test's: it ends waits that the kernel does. */
+static int64_t real_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int64_t end_of_wait_ns(int64_t timeout_ms)
+{
+    int64_t end_ns;
+    if (__builtin_mul_overflow(timeout_ms, INT64_C(1000000), &end_ns) ||
+        __builtin_add_overflow(end_ns, real_now_ns(), &end_ns)) {
+        end_ns = INT64_MAX;
+    }
+    return end_ns;
+}
+
+static bool set_lock(const docket__side *side, short type, off_t byte)
+{
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    int result;
+    do {
+        result = fcntl(side->descriptor, F_OFD_SETLK, &lock);
+    } while (result != 0 && errno == EINTR);
+    return result == 0;
+}
+
+static bool is_taken_error(int code)
+{
+    return code == EAGAIN || code == EACCES;
+}
+
+/* Polls with growing, jittered pauses: the kernel's own waiting could not be ended by a timeout. */
+static bool wait_for_lock(const docket__side *side, short type, off_t byte, int64_t end_ns)
+{
+    int64_t pause_ns = shortest_pause_ns;
+    while (!set_lock(side, type, byte)) {
+        int64_t now_ns = real_now_ns();
+        if (!is_taken_error(errno) || now_ns >= end_ns) {
+            return false;
+        }
+        int64_t nap_ns = pause_ns / 2 + (int64_t)docket__random_below((uint64_t)pause_ns);
+        nap_ns = nap_ns < end_ns - now_ns ? nap_ns : end_ns - now_ns;
+        nanosleep(&(struct timespec){.tv_sec = 0, .tv_nsec = (long)nap_ns}, NULL);
+        pause_ns = pause_ns * 2 < longest_pause_ns ? pause_ns * 2 : longest_pause_ns;
+    }
+    return true;
+}
+
+static docket_status fail_lock(const docket__side *side, const char *what, int64_t timeout_ms, docket_error *error)
+{
+    int code = errno;
+    if (!is_taken_error(code)) {
+        char reason[128];
+        docket__error_set(error, DOCKET_STORE, "%s: %s: %s", side->path, what,
+                          strerror_r(code, reason, sizeof reason));
+        error->code = code;
+        return DOCKET_STORE;
+    }
+    docket__error_set(error, DOCKET_STORE, "%s: %s: another writer held it for %lld ms (busy_timeout_ms)", side->path,
+                      what, (long long)timeout_ms);
+    error->transient = DOCKET__WAITED;
+    return DOCKET_STORE;
+}
+
+/* ---- Opening and closing ---- */
+
+static docket_status open_side_file(docket__side *side, docket_error *error)
+{
+    char reason[128];
+    side->descriptor = open(side->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+    if (side->descriptor < 0) {
+        int code = errno;
+        docket__error_set(error, DOCKET_STORE, "%s: docket's side file cannot be opened: %s", side->path,
+                          code == ELOOP ? "it is a link" : strerror_r(code, reason, sizeof reason));
+        error->code = code;
+        error->transient = code == EMFILE || code == ENFILE;
+        return DOCKET_STORE;
+    }
+    if (fstat(side->descriptor, &side->side) != 0 || !S_ISREG(side->side.st_mode) || side->side.st_nlink > 1) {
+        close(side->descriptor);
+        side->descriptor = -1;
+        return docket__error_set(error, DOCKET_STORE, "%s is a link or not a regular file", side->path);
+    }
+    return DOCKET_OK;
+}
+
+static bool init_threads(docket__side *side)
+{
+    pthread_condattr_t attributes;
+    if (pthread_mutex_init(&side->lock, NULL) != 0) {
+        return false;
+    }
+    bool made = pthread_condattr_init(&attributes) == 0;
+    if (made) {
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        made = pthread_cond_init(&side->given, &attributes) == 0;
+        pthread_condattr_destroy(&attributes);
+    }
+    if (!made) {
+        pthread_mutex_destroy(&side->lock);
+    }
+    return made;
+}
+
+docket_status docket__side_open(docket__side *side, const char *path, docket_error *error)
+{
+    docket_status status = DOCKET_OK;
+    *side = (docket__side){.path = path, .descriptor = -1, .generation = docket__fork_generation()};
+    if (!init_threads(side)) {
+        return docket__error_no_memory(error);
+    }
+    pthread_once(&fork_handlers, add_fork_handlers);
+    pthread_mutex_lock(&registry_lock);
+    if (path != NULL) {
+        status = open_side_file(side, error);
+    }
+    if (status == DOCKET_OK) {
+        enlist(side);
+    }
+    pthread_mutex_unlock(&registry_lock);
+    if (status != DOCKET_OK) {
+        pthread_cond_destroy(&side->given);
+        pthread_mutex_destroy(&side->lock);
+    }
+    return status;
+}
+
+docket_status docket__side_check_inherited(const struct stat *database, docket_error *error)
+{
+    if (is_inherited(database)) {
+        return docket__error_set(error, DOCKET_FORKED,
+                                 "the file was open in this process before fork, and SQLite cannot open it again in "
+                                 "the child: open the store after fork only, or exec");
+    }
+    return DOCKET_OK;
+}
+
+docket_status docket__side_enter(docket__side *side, const struct stat *database, int64_t timeout_ms,
+                                 docket_error *error)
+{
+    pthread_mutex_lock(&registry_lock);
+    side->database = *database;
+    pthread_mutex_unlock(&registry_lock);
+    if (side->descriptor < 0) {
+        return DOCKET_OK;
+    }
+    if (!wait_for_lock(side, F_RDLCK, PRESENCE_BYTE, end_of_wait_ns(timeout_ms))) {
+        return fail_lock(side, "the lock of open stores", timeout_ms, error);
+    }
+    return DOCKET_OK;
+}
+
+void docket__side_close(docket__side *side)
+{
+    pthread_mutex_lock(&registry_lock);
+    *side->link = side->next;
+    if (side->next != NULL) {
+        side->next->link = side->link;
+    }
+    if (side->descriptor >= 0) {
+        close(side->descriptor);
+    }
+    pthread_mutex_unlock(&registry_lock);
+    pthread_cond_destroy(&side->given);
+    pthread_mutex_destroy(&side->lock);
+}
+
+bool docket__side_is_last(docket__side *side)
+{
+    return side->descriptor >= 0 && set_lock(side, F_WRLCK, PRESENCE_BYTE);
+}
+
+/* ---- The commit lock ---- */
+
+static bool take_among_threads(docket__side *side, int64_t end_ns)
+{
+    struct timespec end = {.tv_sec = (time_t)(end_ns / 1000000000), .tv_nsec = (long)(end_ns % 1000000000)};
+    int result = 0;
+    pthread_mutex_lock(&side->lock);
+    while (side->taken && result == 0) {
+        result = pthread_cond_timedwait(&side->given, &side->lock, &end);
+    }
+    bool taken = !side->taken;
+    side->taken = true;
+    pthread_mutex_unlock(&side->lock);
+    return taken;
+}
+
+static void give_among_threads(docket__side *side)
+{
+    pthread_mutex_lock(&side->lock);
+    side->taken = false;
+    pthread_cond_signal(&side->given);
+    pthread_mutex_unlock(&side->lock);
+}
+
+/* A side file that someone removed or replaced locks nobody out any more. */
+static bool is_replaced(const docket__side *side)
+{
+    struct stat now;
+    return lstat(side->path, &now) != 0 || now.st_dev != side->side.st_dev || now.st_ino != side->side.st_ino;
+}
+
+docket_status docket__side_take(docket__side *side, int64_t timeout_ms, docket_error *error)
+{
+    int64_t end_ns = end_of_wait_ns(timeout_ms);
+    if (!take_among_threads(side, end_ns)) {
+        errno = EAGAIN;
+        return fail_lock(side, "the commit lock", timeout_ms, error);
+    }
+    bool locked = wait_for_lock(side, F_WRLCK, TURNSTILE_BYTE, end_ns);
+    if (locked) {
+        locked = wait_for_lock(side, F_WRLCK, COMMIT_BYTE, end_ns);
+        int code = errno;
+        set_lock(side, F_UNLCK, TURNSTILE_BYTE);
+        errno = code;
+    }
+    if (!locked) {
+        docket_status status = fail_lock(side, "the commit lock", timeout_ms, error);
+        give_among_threads(side);
+        return status;
+    }
+    if (is_replaced(side)) {
+        docket__side_give(side);
+        return docket__error_set(error, DOCKET_STORE,
+                                 "%s was replaced or removed while the store was open: close the store and open it "
+                                 "again",
+                                 side->path);
+    }
+    return DOCKET_OK;
+}
+
+void docket__side_give(docket__side *side)
+{
+    set_lock(side, F_UNLCK, COMMIT_BYTE);
+    give_among_threads(side);
+}

@@ -1,0 +1,55 @@
+/* The side file (PATH-docket) and the commit lock.
+ *
+ * Open-file-description locks on three bytes of the side file; the bytes themselves are never written:
+ *   byte 0  the commit lock, held from before BEGIN to after COMMIT and over every checkpoint of the log, by one thread
+ *           of one process at a time;
+ *   byte 1  the turnstile: whoever wants the commit lock passes it first and holds it while waiting, so that a busy
+ *           committer cannot take the lock again and again past a waiting one;
+ *   byte 2  presence: shared by every open store; whoever can have it alone is the last one.
+ * Within a process the descriptor is shared by threads, and `busy` keeps them apart.
+ *
+ * A forked child inherits the descriptor and with it the locks, which would outlive the parent. So a fork handler
+ * closes it in the child; `registry` in lock.c lists all side files, and no side file is opened or closed while a fork
+ * is under way. The registry also tells that a database was open in the parent: SQLite cannot open it again in the
+ * child, whose copy of SQLite's lock table is wrong.
+ *
+ * Lock order: busy, turnstile, commit lock. */
+#ifndef DOCKET_STORE_SQLITE_LOCK_H
+#define DOCKET_STORE_SQLITE_LOCK_H
+
+#include <docket/status.h>
+#include <pthread.h>
+#include <sys/stat.h>
+
+typedef struct docket__side {
+    const char *path;     /* borrowed */
+    int descriptor;       /* -1 = a read-only store, which has no side file, or closed after a fork */
+    struct stat side;     /* of the side file */
+    struct stat database; /* device and inode, for the registry */
+    uint64_t generation;  /* of the process that opened it */
+    pthread_mutex_t lock; /* guards `taken` */
+    pthread_cond_t given;
+    bool taken;
+    struct docket__side *next, **link; /* in the registry */
+} docket__side;
+
+/* Opens the side file, makes it if needed, and registers it. With `path` NULL only registers. */
+docket_status docket__side_open(docket__side *side, const char *path, docket_error *error);
+
+/* DOCKET_FORKED if the process inherited connections to this database from before a fork. */
+docket_status docket__side_check_inherited(const struct stat *database, docket_error *error);
+
+/* Names the database, once it exists, and shares the lock of presence. */
+docket_status docket__side_enter(docket__side *side, const struct stat *database, int64_t timeout_ms,
+                                 docket_error *error);
+
+void docket__side_close(docket__side *side);
+
+/* Takes the commit lock, waiting up to `timeout_ms`; on DOCKET_STORE error->transient is DOCKET__WAITED. */
+docket_status docket__side_take(docket__side *side, int64_t timeout_ms, docket_error *error);
+void docket__side_give(docket__side *side);
+
+/* True if no other store has the file open. Others that want to open it wait until docket__side_close. */
+bool docket__side_is_last(docket__side *side);
+
+#endif

@@ -1,0 +1,111 @@
+#include "store/sqlite/statements.h"
+
+#include "base/memory.h"
+
+#include <string.h>
+
+/* One row per key: a value or an absence, or (kind 3) the last failure of a key that has neither. Row ids rise in the
+ * order of recording. Names stand once in tables of their own; their ids are never given to another name, so a copy of
+ * one in memory stays right. `expires` is 0 for never; `size` is that of the value before any codec. */
+const char *const docket__sql_create[] = {
+    "CREATE TABLE @meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    "CREATE TABLE @execution (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+    "CREATE TABLE @step (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+    "CREATE TABLE @type (id INTEGER PRIMARY KEY, name TEXT NOT NULL, fingerprint BLOB NOT NULL,"
+    " schema BLOB NOT NULL, UNIQUE (name, fingerprint))",
+    "CREATE TABLE @checkpoint (id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE,"
+    " execution INTEGER NOT NULL, step INTEGER NOT NULL, type INTEGER NOT NULL,"
+    " format INTEGER NOT NULL, codec INTEGER NOT NULL, kind INTEGER NOT NULL, scope INTEGER NOT NULL,"
+    " step_version INTEGER NOT NULL, attempts INTEGER NOT NULL,"
+    " created INTEGER NOT NULL, expires INTEGER NOT NULL, duration INTEGER NOT NULL, size INTEGER NOT NULL,"
+    " status INTEGER, code INTEGER, checksum BLOB, inputs BLOB, value BLOB)",
+    "CREATE INDEX @checkpoint_execution ON @checkpoint (execution, step)",
+    "CREATE INDEX @checkpoint_expires ON @checkpoint (expires) WHERE expires > 0",
+    "INSERT INTO @meta (name, value) VALUES ('format', 1)",
+    NULL,
+};
+
+const char docket__sql_tables[] =
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_'";
+const char docket__sql_format[] = "SELECT value FROM @meta WHERE name = 'format'";
+
+#define COLUMNS                                                                                                  \
+    "id, key, execution, step, type, format, codec, kind, scope, step_version, attempts, created, expires, "      \
+    "duration, checksum, inputs, value"
+
+const char *const docket__sql_texts[DOCKET__SQL_COUNT] = {
+    [DOCKET__SQL_LOOKUP] = "SELECT " COLUMNS " FROM @checkpoint WHERE key = ?1",
+    [DOCKET__SQL_SCAN] = "SELECT " COLUMNS " FROM @checkpoint INDEXED BY @checkpoint_execution"
+                         " WHERE execution = (SELECT id FROM @execution WHERE name = ?1) AND (step, id) > (?2, ?3)"
+                         " ORDER BY step, id",
+    [DOCKET__SQL_EXECUTION_NAME] = "SELECT name FROM @execution WHERE id = ?1",
+    [DOCKET__SQL_STEP_NAME] = "SELECT name FROM @step WHERE id = ?1",
+    [DOCKET__SQL_TYPE_NAME] = "SELECT name, fingerprint FROM @type WHERE id = ?1",
+    [DOCKET__SQL_SCHEMA] = "SELECT schema FROM @type WHERE name = ?1 AND fingerprint = ?2",
+    [DOCKET__SQL_LAST_ID] = "SELECT max(id) FROM @checkpoint",
+    [DOCKET__SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [DOCKET__SQL_COMMIT] = "COMMIT",
+    [DOCKET__SQL_ROLLBACK] = "ROLLBACK",
+    [DOCKET__SQL_DATA_VERSION] = "PRAGMA data_version",
+    [DOCKET__SQL_EXECUTION_ID] = "SELECT id FROM @execution WHERE name = ?1",
+    [DOCKET__SQL_ADD_EXECUTION] = "INSERT INTO @execution (name) VALUES (?1)",
+    [DOCKET__SQL_STEP_ID] = "SELECT id FROM @step WHERE name = ?1",
+    [DOCKET__SQL_ADD_STEP] = "INSERT INTO @step (name) VALUES (?1)",
+    [DOCKET__SQL_TYPE_ID] = "SELECT id, length(schema) FROM @type WHERE name = ?1 AND fingerprint = ?2",
+    [DOCKET__SQL_ADD_TYPE] = "INSERT INTO @type (name, fingerprint, schema) VALUES (?1, ?2, ?3)",
+    [DOCKET__SQL_FILL_SCHEMA] = "UPDATE @type SET schema = ?2 WHERE id = ?1",
+    [DOCKET__SQL_INSERT] =
+        "INSERT INTO @checkpoint (key, execution, step, type, format, codec, kind, scope, step_version, attempts,"
+        " created, expires, duration, size, status, code, checksum, inputs, value)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
+        " ON CONFLICT (key) DO NOTHING",
+    [DOCKET__SQL_DELETE] = "DELETE FROM @checkpoint WHERE id = ?1",
+    [DOCKET__SQL_DELETE_IF_EXPIRED] = "DELETE FROM @checkpoint WHERE key = ?1 AND expires > 0 AND expires <= ?2",
+    [DOCKET__SQL_EXPIRED] = "SELECT id, execution FROM @checkpoint INDEXED BY @checkpoint_expires"
+                            " WHERE expires > 0 AND expires <= ?1 LIMIT ?2",
+    /* The newest name stays, so that its id is not given away again. */
+    [DOCKET__SQL_DROP_EXECUTION] =
+        "DELETE FROM @execution WHERE id = ?1 AND id < (SELECT max(id) FROM @execution)"
+        " AND NOT EXISTS (SELECT 1 FROM @checkpoint WHERE execution = ?1)",
+};
+
+#define LIST_COLUMNS                                                                                             \
+    "SELECT c.id, c.key, c.kind, e.name, s.name, t.name, t.fingerprint, c.step_version, c.scope, c.inputs, "      \
+    "c.created, c.expires, c.duration, c.attempts, c.size, c.status, c.code, "                                    \
+    "CASE WHEN c.kind = 3 THEN c.value END FROM @checkpoint c "                                                   \
+    "LEFT JOIN @execution e ON e.id = c.execution LEFT JOIN @step s ON s.id = c.step "                            \
+    "LEFT JOIN @type t ON t.id = c.type WHERE c.id IN "
+
+const char docket__sql_list[] = LIST_COLUMNS "(SELECT id FROM @checkpoint WHERE id > ?1 AND id <= ?2";
+const char docket__sql_list_execution[] =
+    LIST_COLUMNS "(SELECT id FROM @checkpoint INDEXED BY @checkpoint_execution WHERE execution ="
+                 " (SELECT id FROM @execution WHERE name = ?4) AND id > ?1 AND id <= ?2";
+const char docket__sql_list_end[] = " ORDER BY id LIMIT ?3) ORDER BY c.id";
+
+const char docket__sql_find[] = "SELECT id, execution FROM @checkpoint WHERE id > ?1 AND id <= ?2";
+const char docket__sql_find_execution[] =
+    "SELECT id, execution FROM @checkpoint INDEXED BY @checkpoint_execution WHERE execution ="
+    " (SELECT id FROM @execution WHERE name = ?4) AND id > ?1 AND id <= ?2";
+
+char *docket__sql_expand(const char *text, const char *prefix)
+{
+    size_t prefix_length = strlen(prefix);
+    size_t length = 0;
+    for (const char *from = text; *from != '\0'; from++) {
+        length += *from == '@' ? prefix_length : 1;
+    }
+    char *expanded = docket__resize(NULL, length + 1);
+    char *to = expanded;
+    for (const char *from = text; expanded != NULL && *from != '\0'; from++) {
+        if (*from == '@') {
+            memcpy(to, prefix, prefix_length);
+            to += prefix_length;
+        } else {
+            *to++ = *from;
+        }
+    }
+    if (expanded != NULL) {
+        *to = '\0';
+    }
+    return expanded;
+}
