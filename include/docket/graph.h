@@ -140,7 +140,6 @@ DOCKET_API void docket_graph_free(docket_graph *graph);
  * - DOCKET_DUPLICATE: another step has that name or makes that type; the first stays.
  * - DOCKET_TYPE: a type of that name is already there with another layout.
  * - DOCKET_STATE: the graph is frozen; it is unchanged and stays usable.
- * - DOCKET_UNSUPPORTED: an option that this version cannot carry out.
  * - DOCKET_FORKED: the graph was made before fork.
  * - DOCKET_NO_MEMORY */
 DOCKET_API docket_status docket_graph_add(docket_graph *graph, const docket_step *step,
@@ -168,7 +167,7 @@ DOCKET_API docket_status docket_graph_provide(docket_graph *graph, docket_input 
  * Returns:
  * - DOCKET_INVALID: the graph has no registered steps, or a remembered error.
  * - DOCKET_CYCLE: the message gives the path, as "A -> B -> A".
- * - DOCKET_DUPLICATE, DOCKET_TYPE, DOCKET_UNSUPPORTED, DOCKET_ENCODE: remembered.
+ * - DOCKET_DUPLICATE, DOCKET_TYPE, DOCKET_ENCODE: remembered.
  * - DOCKET_FORKED: the graph was made before fork.
  * - DOCKET_NO_MEMORY */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_graph_validate(docket_graph *graph, docket_error *error);

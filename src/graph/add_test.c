@@ -62,22 +62,24 @@ static void test_options_out_of_range_are_refused(void **state)
     assert_options_refused(OPTIONS(.on_failure = (docket_failure_policy)7), "on_failure is 7");
     assert_options_refused(OPTIONS(.scope = DOCKET_SCOPE_WORKFLOW), "docket_store_open");
     assert_options_refused(OPTIONS(.scope = DOCKET_SCOPE_GLOBAL), "there is no store");
-    assert_refused(&count_letters_step, OPTIONS(.isolated = true), DOCKET_UNSUPPORTED, "isolated");
 }
 
 static void test_bad_backoffs_are_refused(void **state)
 {
     (void)state;
     assert_options_refused(BACKOFF(.kind = (docket_backoff_kind)4), "backoff.kind is 4");
-    assert_options_refused(BACKOFF(DOCKET_BACKOFF_FIXED, .first_ms = -1), "first_ms is -1");
-    assert_options_refused(BACKOFF(DOCKET_BACKOFF_FIXED, .cap_ms = -1), "cap_ms is -1");
-    assert_options_refused(BACKOFF(DOCKET_BACKOFF_FIXED, .first_ms = 100, .cap_ms = 99), "cap_ms is 99");
-    assert_options_refused(BACKOFF(DOCKET_BACKOFF_FIXED, .first_ms = DOCKET_HOURS(1) + 1), "set backoff.cap_ms");
-    assert_options_refused(BACKOFF(DOCKET_BACKOFF_EXPONENTIAL, .first_ms = 1, .factor = 0.5), "factor is 0.5");
-    assert_options_refused(BACKOFF(DOCKET_BACKOFF_EXPONENTIAL, .first_ms = 1, .factor = NAN), "factor is");
-    assert_options_refused(BACKOFF(DOCKET_BACKOFF_EXPONENTIAL, .first_ms = 1, .factor = INFINITY), "factor is");
-    assert_options_refused(BACKOFF(DOCKET_BACKOFF_CALLBACK), "delay_ms is missing");
-    assert_options_refused(BACKOFF(DOCKET_BACKOFF_FIXED, .delay_ms = wait_a_second), "the kind is missing");
+    assert_options_refused(BACKOFF(.kind = DOCKET_BACKOFF_FIXED, .first_ms = -1), "first_ms is -1");
+    assert_options_refused(BACKOFF(.kind = DOCKET_BACKOFF_FIXED, .cap_ms = -1), "cap_ms is -1");
+    assert_options_refused(BACKOFF(.kind = DOCKET_BACKOFF_FIXED, .first_ms = 100, .cap_ms = 99), "cap_ms is 99");
+    assert_options_refused(BACKOFF(.kind = DOCKET_BACKOFF_FIXED, .first_ms = DOCKET_HOURS(1) + 1),
+                           "set backoff.cap_ms");
+    assert_options_refused(BACKOFF(.kind = DOCKET_BACKOFF_EXPONENTIAL, .first_ms = 1, .factor = 0.5),
+                           "factor is 0.5");
+    assert_options_refused(BACKOFF(.kind = DOCKET_BACKOFF_EXPONENTIAL, .first_ms = 1, .factor = NAN), "factor is");
+    assert_options_refused(BACKOFF(.kind = DOCKET_BACKOFF_EXPONENTIAL, .first_ms = 1, .factor = INFINITY),
+                           "factor is");
+    assert_options_refused(BACKOFF(.kind = DOCKET_BACKOFF_CALLBACK), "delay_ms is missing");
+    assert_options_refused(BACKOFF(.kind = DOCKET_BACKOFF_FIXED, .delay_ms = wait_a_second), "the kind is missing");
     assert_options_refused(BACKOFF(.first_ms = 100), "no kind");
 }
 
@@ -99,14 +101,14 @@ static void test_defaults_are_filled_in(void **state)
     docket_graph_free(graph);
 
     graph = new_graph();
-    options = add_resolved(graph, BACKOFF(DOCKET_BACKOFF_EXPONENTIAL, .first_ms = 10));
+    options = add_resolved(graph, BACKOFF(.kind = DOCKET_BACKOFF_EXPONENTIAL, .first_ms = 10));
     assert_true(options->backoff.factor == 2);
     assert_int_equal(options->backoff.cap_ms, DOCKET_HOURS(1));
     docket_graph_free(graph);
 
     docket_graph_options defaults = {DOCKET_GRAPH_OPTIONS_INIT, .grace_ms = 70};
     graph = docket_graph_new("test", &defaults);
-    options = add_resolved(graph, BACKOFF(DOCKET_BACKOFF_FIXED, .first_ms = 10, .factor = 3));
+    options = add_resolved(graph, BACKOFF(.kind = DOCKET_BACKOFF_FIXED, .first_ms = 10, .factor = 3));
     assert_true(options->backoff.factor == 1);
     assert_int_equal(options->grace_ms, 70);
     docket_graph_free(graph);
