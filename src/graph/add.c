@@ -1,7 +1,9 @@
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "graph/build.h"
 #include "store/store.h"
+#include "type/schema.h"
 
 #include <string.h>
 
@@ -188,6 +190,27 @@ static docket__graph_step *make_step(docket_graph *graph, const addition *new)
     return made;
 }
 
+/* What a store keeps beside the values of a recorded step. */
+static docket_status describe_output(docket_graph *graph, const addition *new, docket_error *error)
+{
+    docket__graph_type *output = &graph->types[new->output];
+    docket_buffer schema = {0};
+    if (new->options.scope == DOCKET_SCOPE_NONE || output->schema.size > 0) {
+        return DOCKET_OK;
+    }
+    docket_status status = docket__schema_encode(output->type, &schema, error);
+    if (status == DOCKET_OK) {
+        const uint8_t *kept = docket__arena_copy(&graph->memory, schema.data, schema.size);
+        if (kept != NULL) {
+            output->schema = (docket_bytes){kept, schema.size};
+        } else {
+            status = docket__error_no_memory(error);
+        }
+    }
+    docket__buffer_release(&schema);
+    return status;
+}
+
 /* The last thing an addition does: what is written here stays. */
 static docket_status append_step(docket_graph *graph, const addition *new, docket_error *error)
 {
@@ -232,6 +255,9 @@ static docket_status add(docket_graph *graph, addition *new, const docket_step_o
     }
     if (status == DOCKET_OK) {
         status = check_unique(graph, new, error);
+    }
+    if (status == DOCKET_OK) {
+        status = describe_output(graph, new, error);
     }
     if (status == DOCKET_OK) {
         status = append_step(graph, new, error);

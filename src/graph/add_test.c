@@ -3,6 +3,7 @@
 #include "support/check.h"
 #include "support/letters.h"
 #include "support/numbers.h"
+#include "type/schema.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -434,7 +435,7 @@ static void test_provide_refuses_what_it_cannot_hold(void **state)
     docket_graph_free(graph);
 }
 
-static void test_stores_are_shared_with_their_owner(void **state)
+static void test_recorded_steps_hold_store_and_schema(void **state)
 {
     (void)state;
     docket_store *first = NULL;
@@ -449,6 +450,14 @@ static void test_stores_are_shared_with_their_owner(void **state)
     assert_status(DOCKET_OK,
                   docket_graph_add(graph, &other, OPTIONS(.scope = DOCKET_SCOPE_WORKFLOW, .store = second)));
     assert_ptr_equal(graph->steps[1]->options.store, second);
+    for (int i = 0; i < 2; i++) {
+        docket_bytes schema = graph->types[graph->steps[i]->output].schema;
+        const docket_type *type = NULL;
+        docket_arena *arena = docket_arena_new();
+        assert_status(DOCKET_OK, docket__schema_decode(schema, arena, &type, NULL));
+        assert_string_equal(type->name, i == 0 ? "LC" : "Other");
+        docket_arena_free(arena);
+    }
     docket_store_close(first);
     docket_store_close(second);
     assert_status(DOCKET_OK, docket_graph_validate(graph, NULL));
@@ -512,7 +521,7 @@ int main(void)
         cmocka_unit_test(test_add_all_adds_what_it_can),
         cmocka_unit_test(test_provided_values_are_copies_and_resources_are_not),
         cmocka_unit_test(test_provide_refuses_what_it_cannot_hold),
-        cmocka_unit_test(test_stores_are_shared_with_their_owner),
+        cmocka_unit_test(test_recorded_steps_hold_store_and_schema),
         cmocka_unit_test(test_infos_stay_where_they_are_while_the_graph_grows),
         cmocka_unit_test(test_a_graph_of_the_parent_is_refused_in_the_child),
     };

@@ -25,7 +25,7 @@ typedef struct docket__graph_type {
     uint32_t producer; /* index of the step that makes it, or DOCKET__NO_STEP */
     bool resource;
     bool needs_seal;      /* see docket__type_seal */
-    docket_bytes schema;  /* its description for stores; empty for a resource */
+    docket_bytes schema;  /* its description for stores, if a recorded step makes it; else empty */
     const void *provided; /* by docket_graph_provide, or NULL; cuts every plan here even if a step makes the type */
 } docket__graph_type;
 
