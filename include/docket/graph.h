@@ -56,8 +56,10 @@ typedef enum docket_unreadable {
 /** What a step's final failure means to its consumers. */
 typedef enum docket_failure_policy {
     DOCKET_FAILURE_STOPS = 0,    /* the execution fails */
-    DOCKET_FAILURE_IS_ABSENT = 1 /* the output is absent; a fallback step that declares it MAYBE runs. Aborts and
-                                    cancellations still stop. Such an absence is never recorded */
+    DOCKET_FAILURE_IS_ABSENT = 1 /* the output is absent; a fallback step that declares it MAYBE runs. Aborts,
+                                    cancellations and the store's own faults still stop. In WORKFLOW scope the absence
+                                    is recorded and replayed under that id until it is forgotten, so that a resume
+                                    agrees with what its consumers did; in other scopes it is never recorded */
 } docket_failure_policy;
 
 /** How the delay between attempts grows. */

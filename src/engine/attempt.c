@@ -40,6 +40,27 @@ static void report_straggler(docket_ctx *ctx, const docket_error *error, const c
     }
 }
 
+static void report_missing(docket__task *task)
+{
+    docket_ctx *ctx = (docket_ctx *)((char *)task - offsetof(docket_ctx, report));
+    docket_execution *execution = docket__execution_ref(ctx->execution);
+    docket_error error;
+    set_limit_error(ctx, &error, "");
+    report_straggler(ctx, &error, "a step did not return in time and runs on");
+    docket__ctx_unref(ctx);
+    docket__execution_unref(execution);
+}
+
+/* On the timer thread, which observers must not hold up. */
+static void submit_report(docket_ctx *ctx)
+{
+    if (docket__observed(ctx->execution)) {
+        docket__ctx_ref(ctx);
+        ctx->report.run = report_missing;
+        docket__pool_submit(ctx->execution->pool, &ctx->report);
+    }
+}
+
 static void on_grace_passed(docket__timer *timer)
 {
     docket_ctx *ctx = ctx_of(timer);
@@ -54,7 +75,7 @@ static void on_grace_passed(docket__timer *timer)
     pthread_mutex_unlock(&execution->lock);
     if (straggles) {
         docket__pool_lend_begin(execution->pool);
-        report_straggler(ctx, &error, "a step did not return in time");
+        submit_report(ctx);
         docket__schedule_stop(execution, &error, true);
     }
     docket__ctx_unref(ctx);

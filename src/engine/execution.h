@@ -77,7 +77,7 @@ struct docket_ctx {
     /* What the step said. */
     docket_status said;     /* by a failure verb; DOCKET_OK if none */
     docket_error failure;   /* of the latest attempt or commit */
-    char *absent_reason;
+    const char *absent_reason;
     int64_t retry_after_ms; /* -1 = by the backoff */
     int64_t ttl_ms;
     bool do_not_record;
@@ -91,7 +91,7 @@ struct docket_ctx {
     struct docket_ctx *watch_next; /* in execution->watched */
     int64_t started_ns;
     uint64_t span;
-    pid_t child; /* of an isolated attempt; 0 = none */
+    docket__task report;   /* tells observers what a thread found out that they must not block */
 
     /* Recording. */
     docket__parking parking;

@@ -33,6 +33,8 @@ static void release_claim(docket_ctx *ctx, const docket_record *record, const do
     }
 }
 
+static void commit(docket__node *node, docket__attempt_outcome outcome, docket__node **next);
+
 /* Failure. */
 
 static void name_culprit(docket_ctx *ctx, docket_error *error)
@@ -94,6 +96,30 @@ static bool becomes_absent(const docket_ctx *ctx, docket_status status)
             status == DOCKET_CRASHED);
 }
 
+static bool records_absence(const docket_ctx *ctx)
+{
+    return ctx->step->info.scope == DOCKET_SCOPE_WORKFLOW && ctx->claimed;
+}
+
+/* A final failure becomes absence. In WORKFLOW scope it is recorded as such: a resume must not find a value where its
+ * consumers were told that there is none, and do again what they did without it. */
+static void fall_back(docket__node *node, const docket_error *error, const char *reason, docket__node **next)
+{
+    docket_ctx *ctx = node->ctx;
+    if (docket__observed(node->execution)) {
+        docket_event event = {.kind = DOCKET_EVENT_FALLBACK, .status = error->status, .error = error};
+        docket__event_emit(node->execution, ctx, &event);
+    }
+    if (records_absence(ctx)) {
+        ctx->absent_reason = reason;
+        ctx->do_not_record = false;
+        commit(node, DOCKET__ATTEMPT_ABSENT, next);
+        return;
+    }
+    release_claim(ctx, NULL, error);
+    docket__schedule_end(node, DOCKET_VALUE_FAILED, reason, next);
+}
+
 /* The node's last word is a failure. `error` is consumed: it may be the context's own. */
 static void fail(docket__node *node, const docket_error *reason, docket__node **next)
 {
@@ -102,20 +128,17 @@ static void fail(docket__node *node, const docket_error *reason, docket__node **
     docket_error error = *reason;
     name_culprit(ctx, &error);
     bool entered = ctx->attempt > 0;
-    if (ctx->step->info.scope != DOCKET_SCOPE_NONE && entered) {
+    bool absent = becomes_absent(ctx, error.status);
+    if (ctx->step->info.scope != DOCKET_SCOPE_NONE && entered && !(absent && records_absence(ctx))) {
         note_failure(ctx, &error);
     }
-    release_claim(ctx, NULL, &error);
     char *text = docket__arena_duplicate(&ctx->memory, error.message);
     const char *kept = text == NULL ? "" : text;
-    if (becomes_absent(ctx, error.status)) {
-        if (docket__observed(execution)) {
-            docket_event event = {.kind = DOCKET_EVENT_FALLBACK, .status = error.status, .error = &error};
-            docket__event_emit(execution, ctx, &event);
-        }
-        docket__schedule_end(node, DOCKET_VALUE_FAILED, kept, next);
+    if (absent) {
+        fall_back(node, &error, kept, next);
         return;
     }
+    release_claim(ctx, NULL, &error);
     docket__schedule_stop(execution, &error, false);
     docket__schedule_drop(node, DOCKET_VALUE_FAILED, kept);
 }
@@ -430,12 +453,10 @@ static void committed(docket__write *write)
     }
 }
 
-/* A deferred commit's answer arrived; the node has long ended. */
-static void committed_late(docket__write *write)
+static void end_late(docket_ctx *ctx)
 {
-    docket_ctx *ctx = (docket_ctx *)((char *)write - offsetof(docket_ctx, write));
     docket_execution *execution = ctx->execution;
-    report_commit(ctx);
+    docket__write *write = &ctx->write;
     docket_record *existing = write->commit.existing;
     bool stored = write->commit.status == DOCKET_OK;
     release_claim(ctx, !stored ? NULL : existing != NULL ? existing : &ctx->record, stored ? NULL : write->error);
@@ -446,6 +467,25 @@ static void committed_late(docket__write *write)
     }
     docket__ctx_unref(ctx);
     docket__schedule_commit_end(execution);
+}
+
+static void report_late(docket__task *task)
+{
+    docket_ctx *ctx = (docket_ctx *)((char *)task - offsetof(docket_ctx, report));
+    report_commit(ctx);
+    end_late(ctx);
+}
+
+/* A deferred commit's answer arrived, on the store's thread, which observers must not hold up; the node has ended. */
+static void committed_late(docket__write *write)
+{
+    docket_ctx *ctx = (docket_ctx *)((char *)write - offsetof(docket_ctx, write));
+    if (docket__observed(ctx->execution)) {
+        ctx->report.run = report_late;
+        docket__pool_submit(ctx->execution->pool, &ctx->report);
+    } else {
+        end_late(ctx);
+    }
 }
 
 static void submit(docket_ctx *ctx, void (*done)(docket__write *))
