@@ -408,6 +408,7 @@ void docket__schedule_stop(docket_execution *execution, const docket_error *erro
         announce = end_for_caller(execution);
     } else if (first && !execution->ended) {
         docket__execution_ref(execution);
+        execution->grace.fire = on_grace;
         docket__pool_arm(execution->pool, &execution->grace,
                          docket__clock_monotonic_ms() + execution->graph->options.grace_ms);
     }
