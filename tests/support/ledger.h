@@ -1,0 +1,10 @@
+/* Counts entries into step functions outside of docket: each entry appends one byte to a file, which no crash takes
+ * back and which threads and processes share. One file per name. */
+#ifndef DOCKET_TESTS_LEDGER_H
+#define DOCKET_TESTS_LEDGER_H
+
+/* `name` is a printf format; "/" in what it makes is replaced. */
+__attribute__((format(printf, 2, 3))) void ledger_note(const char *folder_path, const char *name, ...);
+__attribute__((format(printf, 2, 3))) long ledger_count(const char *folder_path, const char *name, ...);
+
+#endif
