@@ -19,14 +19,11 @@ typedef struct site {
 int site_setup(void **state);
 int site_teardown(void **state);
 
-#define SITE_MEMORY(function)                                                                  \
-    {                                                                                          \
-#function "@memory", function, site_setup, site_teardown, (void *)(uintptr_t) "memory" \
-    }
-#define SITE_SQLITE(function)                                                                  \
-    {                                                                                          \
-#function "@sqlite", function, site_setup, site_teardown, (void *)(uintptr_t) "sqlite" \
-    }
+/* clang-format off */
+#define SITE_TEST(function, kind) {#function "@" kind, function, site_setup, site_teardown, (void *)(uintptr_t)kind}
+/* clang-format on */
+#define SITE_MEMORY(function) SITE_TEST(function, "memory")
+#define SITE_SQLITE(function) SITE_TEST(function, "sqlite")
 #define SITE_EACH_STORE(function) SITE_MEMORY(function), SITE_SQLITE(function)
 
 /* The site's store, opened on first use with these options (NULL = defaults), or anew after site_close. */
