@@ -146,7 +146,8 @@ static docket_status run_encode(encode_fn *run, const docket_type *type, const v
 {
     docket__error_clear(error);
     size_t start = out->size;
-    docket_status status = finish(type, run(type, value, out, error), out->failed, error);
+    docket_status status = run(type, value, out, error);
+    status = finish(type, status, out->failed, error);
     if (status != DOCKET_OK) {
         docket__buffer_truncate(out, start);
     }

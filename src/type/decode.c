@@ -26,6 +26,7 @@ typedef struct message {
     const docket__path *path;
     const docket_schema *schema;
     uint8_t *value;
+    const uint8_t *start; /* of the field at hand, for messages */
     const uint8_t *next;
     const uint8_t *end;
     size_t hint;
@@ -55,7 +56,7 @@ static docket_status fail_field(decoding *self, const message *in, const docket_
     bool is_element = field->label == DOCKET_LABEL_LIST && in->has_counted;
     size_t index = is_element ? docket__count_load(in->value + field->side_offset) - 1 : DOCKET__PATH_WHOLE;
     docket__path path = {in->path, field->name, index};
-    return fail(self, &path, in->next, problem);
+    return fail(self, &path, in->start, problem);
 }
 
 static docket_status read_tag(decoding *self, message *in, entry *read)
@@ -63,13 +64,13 @@ static docket_status read_tag(decoding *self, message *in, entry *read)
     uint64_t tag = 0;
     const uint8_t *behind = docket__varint_get(in->next, in->end, &tag);
     if (behind == NULL || tag > UINT32_MAX || tag >> 3 == 0) {
-        return fail(self, in->path, in->next, "no field number");
+        return fail(self, in->path, in->start, "no field number");
     }
     read->wire = (unsigned)(tag & 7);
     read->field = docket__fields_find(in->schema, (uint32_t)(tag >> 3), &in->hint);
     if (read->field == NULL) {
         return docket__path_fail(in->path, self->error, DOCKET_CORRUPT, "unknown field number %u at byte %zu",
-                                 (unsigned)(tag >> 3), (size_t)(in->next - self->origin));
+                                 (unsigned)(tag >> 3), (size_t)(in->start - self->origin));
     }
     unsigned expected = docket__kind_forms[read->field->kind].wire;
     bool is_packed = read->field->label == DOCKET_LABEL_LIST && read->wire == DOCKET__WIRE_BYTES;
@@ -92,6 +93,7 @@ static docket_status read_fixed(decoding *self, message *in, entry *read, size_t
 
 static docket_status read_entry(decoding *self, message *in, entry *read)
 {
+    in->start = in->next;
     docket_status status = read_tag(self, in, read);
     if (status != DOCKET_OK) {
         return status;
@@ -314,6 +316,7 @@ static uint8_t *next_element(const message *in, const docket_field *field)
 static docket_status store_packed(decoding *self, const message *in, const entry *read)
 {
     docket__kind_form form = docket__kind_forms[read->field->kind];
+    const docket__path path = {in->path, read->field->name, DOCKET__PATH_WHOLE};
     const uint8_t *next = read->data;
     const uint8_t *end = next + read->size;
     docket_status status = DOCKET_OK;
@@ -322,7 +325,7 @@ static docket_status store_packed(decoding *self, const message *in, const entry
         if (form.wire == DOCKET__WIRE_VARINT) {
             next = docket__varint_get(next, end, &number);
             if (next == NULL) {
-                return fail_field(self, in, read->field, "no well-formed varint");
+                return fail(self, &path, in->start, "no well-formed varint");
             }
         } else {
             number = docket__little_get(next, form.size);
@@ -348,7 +351,6 @@ static docket_status store_element(decoding *self, const message *in, const entr
 
 static docket_status decode_entry(decoding *self, message *in)
 {
-    const uint8_t *start = in->next;
     entry read;
     docket_status status = read_entry(self, in, &read);
     if (status != DOCKET_OK) {
@@ -361,7 +363,7 @@ static docket_status decode_entry(decoding *self, message *in)
         return store_value(self, in, &read, in->value + read.field->offset);
     }
     if (!in->has_counted) {
-        in->next = start;
+        in->next = in->start;
         return count_lists(self, in);
     }
     return store_element(self, in, &read);
