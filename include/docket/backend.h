@@ -6,8 +6,8 @@
  *
  * Unless said otherwise a function may be called from any thread at once, may block on I/O, must not keep pointers it
  * was handed, and is never called with a docket lock held. `commit`, `forget` and `purge` are called by the writer
- * thread only, one at a time. The error is never NULL. A function that fails with DOCKET_STORE sets error->transient
- * to 1 if the same call may succeed a moment later and nothing of it was applied, and to 2 if that holds but the backend
+ * thread only, one at a time. The error is never NULL. A function that fails with DOCKET_STORE sets error->transient to
+ * 1 if the same call may succeed a moment later and nothing of it was applied, and to 2 if that holds but the backend
  * has itself waited as long as it may: docket does not repeat the call then.
  */
 #ifndef DOCKET_BACKEND_H
@@ -48,8 +48,10 @@ typedef struct docket_record {
     int64_t duration_ms;
 } docket_record;
 
-/** Makes a copy of a record and all it points to in one block. Free it with docket_record_free.
+/** Makes a copy of a record and all it points to in one block.
  *
+ * Owns: the caller; free with docket_record_free, which accepts NULL.
+ * Threads: any.
  * Returns: NULL when memory is exhausted. */
 DOCKET_API docket_record *docket_record_copy(const docket_record *record);
 DOCKET_API void docket_record_free(docket_record *record);

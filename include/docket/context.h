@@ -17,7 +17,9 @@ DOCKET_BEGIN_DECLS
 
 /* Identity. */
 
-/** The execution's id. Without an execution (NULL, or in docket_test_step) the empty string. */
+/** The execution's id, also a random one. For NULL the empty string.
+ *
+ * Valid until: the step returns, as for all texts of this page. */
 DOCKET_API const char *docket_ctx_execution_id(const docket_ctx *ctx);
 
 /** The step's name in its graph. For NULL the empty string. */
@@ -36,7 +38,9 @@ DOCKET_API void *docket_ctx_user(const docket_ctx *ctx);
  * them to a foreign system so that it can recognise a repeated request. Made of namespace, scope, execution id (unless
  * GLOBAL), step name and inputs; neither version nor layout is part of it.
  *
- * Valid until: the step returns. NULL when memory is exhausted, which the context remembers. */
+ * Valid until: the attempt ends.
+ * Returns: NULL when memory is exhausted or an input cannot be encoded; a step that then returns DOCKET_OK fails with
+ * DOCKET_NO_MEMORY. */
 DOCKET_API const char *docket_ctx_idempotency_key(docket_ctx *ctx);
 
 /** Milliseconds until the nearest limit of attempt or execution, 0 when it has passed, INT64_MAX without one. */
@@ -50,20 +54,28 @@ DOCKET_API int64_t docket_ctx_remaining_ms(const docket_ctx *ctx);
  * Returns: NULL when memory is exhausted, which the context remembers. */
 DOCKET_API void *docket_alloc(docket_ctx *ctx, size_t size);
 
-/** `count` times `size` zeroed bytes; NULL also when the product overflows. */
+/** `count` times `size` zeroed bytes; otherwise as docket_alloc. A product that overflows is exhausted memory. */
 DOCKET_API void *docket_alloc_array(docket_ctx *ctx, size_t count, size_t size);
 
-/** A zeroed T, or an array of them, in the value's memory. */
+/** A zeroed T, or an array of them, in the value's memory: see docket_alloc. */
 #define DOCKET_NEW(ctx, T) ((T *)docket_alloc((ctx), sizeof(T)))
 #define DOCKET_NEW_ARRAY(ctx, T, count) ((T *)docket_alloc_array((ctx), (count), sizeof(T)))
 
-/** Copies text into the value's memory. Never NULL: when memory is exhausted the result is "" and the step fails. */
+/** Copies text into the value's memory; NULL copies as "". Never NULL: when memory is exhausted the result is "" and
+ * the step fails.
+ *
+ * Valid until: the value is freed. */
 DOCKET_API char *docket_strdup(docket_ctx *ctx, const char *text);
 
-/** Formats text into the value's memory. Never NULL: when memory is exhausted the result is "" and the step fails. */
+/** Formats text into the value's memory. Never NULL: when memory is exhausted the result is "" and the step fails.
+ *
+ * Valid until: the value is freed. */
 DOCKET_API char *docket_printf(docket_ctx *ctx, const char *format, ...) DOCKET_PRINTF(2, 3);
 
-/** Zeroed memory that is freed when the attempt ends. */
+/** Zeroed memory that is freed when the attempt ends.
+ *
+ * Valid until: the attempt ends; the deferred functions still see it.
+ * Returns: NULL when memory is exhausted, which the context remembers. */
 DOCKET_API void *docket_scratch(docket_ctx *ctx, size_t size);
 
 /** Calls `function(arg)` when the attempt ends, also after failure and cancellation; the last deferred first.

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** The version of these headers, as numbers and as text. That of the library: docket_version. */
 #define DOCKET_VERSION_MAJOR 0
 #define DOCKET_VERSION_MINOR 1
 #define DOCKET_VERSION_PATCH 0
@@ -46,14 +47,18 @@ DOCKET_BEGIN_DECLS
 
 /** The version of the library that runs, as "major.minor.patch"; DOCKET_VERSION_STRING is that of the headers.
  *
+ * Valid until: for ever.
  * Threads: any. */
 DOCKET_API const char *docket_version(void);
 
-/** Frees memory that a docket function handed over with the words "free with docket_free". NULL is accepted. */
+/** Frees memory that a docket function handed over with the words "free with docket_free". NULL is accepted.
+ *
+ * Threads: any. */
 DOCKET_API void docket_free(void *memory);
 
-/** The allocator that a program can put under the library. `resize` follows realloc (NULL memory allocates,
- * size 0 is never asked for); both must be callable from any thread. */
+/** The allocator that a program can put under the library. `resize` follows realloc: NULL memory allocates, size 0 is
+ * never asked for, the result is aligned as malloc aligns, NULL says that memory is exhausted. Both functions must be
+ * callable from any thread. */
 typedef struct docket_allocator {
     void *(*resize)(void *arg, void *memory, size_t size);
     void (*release)(void *arg, void *memory);

@@ -16,6 +16,7 @@
 
 DOCKET_BEGIN_DECLS
 
+/** A graph, and a store: see docket_store(3). Both are counted references. */
 typedef struct docket_graph docket_graph;
 typedef struct docket_store docket_store;
 
@@ -40,7 +41,8 @@ typedef enum docket_scope {
     DOCKET_SCOPE_GLOBAL = 2    /* for all executions */
 } docket_scope;
 
-/** When a recorded result must be on disk. */
+/** When a recorded result must be on disk, or what takes the place of a disk in its store. A step that waits for
+ * commits still waits for those that were put off before it: commits of one execution keep their order. */
 typedef enum docket_commit_mode {
     DOCKET_COMMIT_BEFORE_NEXT = 0, /* before a dependent step starts */
     DOCKET_COMMIT_BEFORE_END = 1   /* before the execution returns: for steps that are safe to repeat; a whole
@@ -75,7 +77,7 @@ typedef enum docket_backoff_kind {
 typedef struct docket_backoff {
     docket_backoff_kind kind;
     bool no_jitter;
-    int64_t first_ms; /* the delay after the first failure */
+    int64_t first_ms; /* the delay after the first failed attempt; 0 = none */
     double factor;    /* of each delay to the one before; 0 = 2; at least 1 */
     int64_t cap_ms;   /* no delay is longer; 0 = one hour; at least first_ms */
     int64_t (*delay_ms)(void *user, int failed_attempt); /* of DOCKET_BACKOFF_CALLBACK; clamped to 0 … cap_ms */
@@ -101,14 +103,16 @@ typedef struct docket_step_options {
     bool isolated;         /* every attempt runs in a child process of its own: it can crash and be killed */
     docket_unreadable on_unreadable;
     docket_failure_policy on_failure;
-    /** Asked on a hit whether the value still holds; false = run again and replace. `value` is NULL if absent. */
+    /** Asked on a hit whether the value still holds; false = run again and replace. `value` is NULL if absent. Not
+     * asked for a value that was computed while the step waited for it. */
     bool (*still_good)(docket_ctx *ctx, const void *value);
 } docket_step_options;
 
 /** First member of every initialiser: `docket_step_options o = {DOCKET_STEP_OPTIONS_INIT, .max_attempts = 3};` */
 #define DOCKET_STEP_OPTIONS_INIT .struct_size = sizeof(docket_step_options)
 
-/** Options of a graph: defaults for its steps and executions. */
+/** Options of a graph: defaults for its steps and executions. Start with DOCKET_GRAPH_OPTIONS_INIT; 0 and NULL mean the
+ * default of each. */
 typedef struct docket_graph_options {
     size_t struct_size;
     const char *key_namespace; /* first part of every key: keeps programs apart that share a store; NULL = "" */
@@ -124,7 +128,8 @@ typedef struct docket_graph_options {
 
 /** Makes an empty graph. Name and options are copied; bad ones are reported by docket_graph_validate.
  *
- * Owns: the caller; free with docket_graph_free.
+ * Owns: the caller; free with docket_graph_free. The graph holds references to its store and pool.
+ * Threads: any.
  * Returns: NULL when memory is exhausted. */
 DOCKET_API docket_graph *docket_graph_new(const char *name, const docket_graph_options *options);
 
@@ -147,9 +152,11 @@ DOCKET_API void docket_graph_free(docket_graph *graph);
 DOCKET_API docket_status docket_graph_add(docket_graph *graph, const docket_step *step,
                                           const docket_step_options *options);
 
-/** Adds all steps of a NULL-terminated list (see DOCKET_STEPS) with the same options.
+/** Adds all steps of a NULL-terminated list (see DOCKET_STEPS) with the same options. The list itself may go
+ * afterwards.
  *
- * Returns: the first failure; the steps after it are added all the same. */
+ * Threads: one at a time, before validation.
+ * Returns: the first failure, as docket_graph_add; the steps after it are added all the same. */
 DOCKET_API docket_status docket_graph_add_all(docket_graph *graph, const docket_step_options *options,
                                               const docket_step *const *steps);
 
@@ -157,6 +164,7 @@ DOCKET_API docket_status docket_graph_add_all(docket_graph *graph, const docket_
  * resources borrowed until docket_graph_stop; the type must stay valid for the life of the graph. A request's value
  * wins. A step of the graph that would make the type does not run.
  *
+ * Threads: one at a time, before validation.
  * Returns:
  * - DOCKET_INVALID: a NULL, or the type was already provided.
  * - DOCKET_TYPE, DOCKET_STATE, DOCKET_ENCODE, DOCKET_FORKED, DOCKET_NO_MEMORY: as for docket_graph_add and
@@ -166,6 +174,7 @@ DOCKET_API docket_status docket_graph_provide(docket_graph *graph, docket_input 
 /** Checks the graph and freezes it. Valid again is OK. A failed validation does not freeze: mend and validate again;
  * remembered errors of docket_graph_add and docket_graph_new stay.
  *
+ * Threads: one at a time; once it answered DOCKET_OK, the graph may be used by any.
  * Returns:
  * - DOCKET_INVALID: the graph has no registered steps, or a remembered error.
  * - DOCKET_CYCLE: the message gives the path, as "A -> B -> A".
@@ -174,14 +183,20 @@ DOCKET_API docket_status docket_graph_provide(docket_graph *graph, docket_input 
  * - DOCKET_NO_MEMORY */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_graph_validate(docket_graph *graph, docket_error *error);
 
-/** Whether docket_graph_validate has succeeded. */
+/** Whether docket_graph_validate has succeeded. NULL is not frozen.
+ *
+ * Threads: any. */
 DOCKET_API bool docket_graph_is_frozen(const docket_graph *graph);
 
-/** Refuses new executions, waits until no step of the graph runs any more, and closes what the graph borrowed.
+/** Refuses new executions from now on, and waits until no execution runs any more, stragglers included. It cancels
+ * nothing: use docket_execution_cancel or a cancel token before. It may be called again.
  *
+ * Threads: any but one on which a step of the graph runs.
  * Returns:
  * - DOCKET_OK: no step runs; resources and `user` pointers may go.
- * - DOCKET_TIMEOUT: after `timeout_ms` (negative = wait without limit) a step still ran; the message names its execution. */
+ * - DOCKET_TIMEOUT: after `timeout_ms` (negative = wait without limit) a step still ran; the message names its
+ *   execution.
+ * - DOCKET_INVALID: the graph is NULL. */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_graph_stop(docket_graph *graph, int64_t timeout_ms,
                                                              docket_error *error);
 
@@ -208,23 +223,29 @@ typedef struct docket_step_info {
     int line;
 } docket_step_info;
 
-/** How many steps the graph has. */
+/** How many steps the graph has.
+ *
+ * Threads: any once the graph is frozen, as for all introspection; before, the one that builds it. */
 DOCKET_API size_t docket_graph_step_count(const docket_graph *graph);
 
 /** The step at `index`, in the order of registration; NULL beyond the last.
  *
- * Valid until: the graph is freed. */
+ * Valid until: docket_graph_free. */
 DOCKET_API const docket_step_info *docket_graph_step(const docket_graph *graph, size_t index);
 
-/** How many types no step makes. */
+/** How many leaves the graph has: types that a step needs and no step makes. */
 DOCKET_API size_t docket_graph_leaf_count(const docket_graph *graph);
 
-/** The leaf at `index`, in the order of first mention; NULL beyond the last. */
+/** The leaf at `index`, in the order of first mention; NULL beyond the last.
+ *
+ * Valid until: the descriptor itself goes, which must outlive the graph. */
 DOCKET_API const docket_type *docket_graph_leaf(const docket_graph *graph, size_t index);
 
 /** The steps that lead to a type, dependencies before their consumers, in declared order.
  *
  * Owns: the caller frees the list with docket_free; the infos belong to the graph.
+ * Valid until: docket_graph_free, for the infos.
+ * Threads: any.
  * Returns:
  * - DOCKET_OK: `*count` may be 0 and the list NULL: no step makes the type, or a value was provided for it.
  * - DOCKET_STATE: the graph was not validated.

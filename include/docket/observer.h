@@ -4,7 +4,8 @@
  * the options of a graph; several observers are called in the order given. Without one, events cost nothing.
  *
  * The events of one execution arrive one at a time and in order, from whatever thread caused them. An observer that
- * blocks delays only its own execution. It may call docket, but must not wait for the execution it is told about.
+ * blocks delays only its own execution. It may call docket, but must not wait for the execution it is told about. A
+ * step that outlives its execution is still told of after DOCKET_EVENT_EXECUTION_END.
  */
 #ifndef DOCKET_OBSERVER_H
 #define DOCKET_OBSERVER_H
@@ -59,7 +60,10 @@ typedef struct docket_observer {
     void *arg;
 } docket_observer;
 
-/** The kind's name in lower case, as "step_start". Never NULL. */
+/** The kind's name in lower case, as "step_start". Never NULL.
+ *
+ * Valid until: for ever.
+ * Threads: any. */
 DOCKET_API const char *docket_event_name(docket_event_kind kind);
 
 DOCKET_END_DECLS

@@ -1,9 +1,9 @@
 /** @page docket_pool  Pools: the threads that run steps.
  *
  * Every graph uses a pool: the one in its options, or a default one that is made at first need, grows to 256 threads
- * and is never freed. A pool is elastic: threads are started when ready steps wait, and leave after ten idle seconds.
- * Steps may block. A thread that waits for another key's owner, and a step that overran its limit, do not count
- * against the size: the pool adds one for each.
+ * and lives as long as the program. A pool is elastic: threads are started when ready steps wait, and leave after ten
+ * idle seconds. Steps may block. A thread that waits for another key's owner, and a step that overran its limit, do not
+ * count against the size: the pool adds one for each.
  *
  * A pool of 0 threads runs nothing by itself: steps, timers and `done` callbacks run inside docket_pool_run, on the
  * caller's thread, so that an event loop can own them. A passed limit is then noticed when the running step returns.
@@ -15,16 +15,20 @@
 
 DOCKET_BEGIN_DECLS
 
+/** A pool; a counted reference. */
 typedef struct docket_pool docket_pool;
 
 /** Makes a pool of at most `threads` threads, 0 to 10000. No thread is started yet.
  *
  * Owns: the caller; free with docket_pool_free.
+ * Threads: any.
  * Returns: NULL when memory is exhausted or `threads` is out of range. */
 DOCKET_API docket_pool *docket_pool_new(int threads);
 
-/** Drops the caller's reference. Graphs and running steps hold their own; the threads end when the last is gone.
- * NULL is accepted. */
+/** Drops the caller's reference. Graphs and running steps hold their own; when the last is gone the idle threads end,
+ * and this call waits for them. NULL is accepted.
+ *
+ * Threads: any, but no call with this handle may come after it. */
 DOCKET_API void docket_pool_free(docket_pool *pool);
 
 /** Runs what is ready: steps, timers, `done` callbacks. Returns when something was run and nothing more is ready, or

@@ -3,11 +3,12 @@
  * With `shared_database` docket keeps its tables, under their prefix, in the application's own SQLite file. It never
  * touches application_id, user_version or the settings of other connections.
  *
- * SQLite versions before 3.51.3, except 3.50.7 and 3.44.6, can lose pages when a log checkpoint races a commit that
- * restarts the log. docket's own connections never race: they never checkpoint by themselves, and commit only under
- * docket's commit lock. A connection of the application joins them by writing between docket_sqlite_begin and
- * docket_sqlite_end, and by switching off its own log checkpoints (`PRAGMA wal_autocheckpoint=0` and
- * SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE). Readers are harmless. Source: SQLite release notes, 3.51.3.
+ * SQLite versions before 3.51.3, except 3.50.7 and 3.44.6 with what follows in these two lines, can lose pages when a
+ * log checkpoint races a commit that restarts the log. docket's own connections never race: they never checkpoint by
+ * themselves, and commit only under docket's commit lock. A connection of the application joins them by writing between
+ * docket_sqlite_begin and docket_sqlite_end, and by switching off its own log checkpoints (`PRAGMA
+ * wal_autocheckpoint=0` and SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE). Readers are harmless. Source: SQLite release notes,
+ * 3.51.3.
  */
 #ifndef DOCKET_SQLITE_H
 #define DOCKET_SQLITE_H
@@ -21,16 +22,21 @@ DOCKET_BEGIN_DECLS
 /** Takes the store's commit lock and begins a write transaction (BEGIN IMMEDIATE) on the application's connection to
  * the same file. Commits of steps wait meanwhile: keep it short, and execute nothing recorded on this store inside.
  *
+ * Owns: the caller keeps `db` and calls docket_sqlite_end, always, when this returned DOCKET_OK.
+ * Threads: any that may use `db`; one transaction at a time per store, others wait.
  * Returns:
  * - DOCKET_INVALID: a NULL, a store that is not SQLite, a connection to another file or inside a transaction.
+ * - DOCKET_FORKED: the store was opened before fork.
  * - DOCKET_STORE: the lock or the transaction was not to be had within busy_timeout_ms. */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_sqlite_begin(docket_store *store, struct sqlite3 *db,
                                                                docket_error *error);
 
 /** Commits (or, with `commit` false, rolls back) and gives the lock back, also when the commit fails.
  *
+ * Threads: any that may use `db`.
  * Durable: on DOCKET_OK, as the connection's own synchronous setting says.
  * Returns:
+ * - DOCKET_INVALID: docket_sqlite_begin was not called with this connection.
  * - DOCKET_STORE: the transaction was rolled back; the message is SQLite's. */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_sqlite_end(docket_store *store, struct sqlite3 *db, bool commit,
                                                              docket_error *error);

@@ -46,10 +46,16 @@ typedef enum docket_status {
 #undef DOCKET__STATUS
 } docket_status;
 
-/** The name of a status, as "DOCKET_TIMEOUT"; for an unknown number "DOCKET_UNKNOWN". Never NULL. */
+/** The name of a status, as "DOCKET_TIMEOUT"; for an unknown number "DOCKET_UNKNOWN". Never NULL.
+ *
+ * Valid until: for ever.
+ * Threads: any. */
 DOCKET_API const char *docket_status_name(docket_status status);
 
-/** A status in a short English sentence. Never NULL. */
+/** A status in a few English words. Never NULL.
+ *
+ * Valid until: for ever.
+ * Threads: any. */
 DOCKET_API const char *docket_status_text(docket_status status);
 
 /** The full story of a failure. Caller-owned; its size (2048 bytes) is frozen.
@@ -75,8 +81,9 @@ typedef struct docket_error {
 #define DOCKET_ERROR_INIT {DOCKET_OK, 0, 0, 0, -1, {0}, {0}, {0}, {0}, {0}, {0}}
 
 /** Writes the error as one line: `[execution] message (step S, type T, item I, N attempts): cause`, leaving out
- * what is not known. The line ends with a NUL and is cut at `capacity`.
+ * what is not known; NULL gives an empty line. The line ends with a NUL and is cut at `capacity`, between characters.
  *
+ * Threads: any.
  * Returns: the length of the whole line without its NUL, like snprintf. */
 DOCKET_API size_t docket_error_format(const docket_error *error, char *line, size_t capacity);
 

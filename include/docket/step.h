@@ -86,10 +86,10 @@ DOCKET_END_DECLS
 
 /** Defines a step over all items of a type:
  * `docket_status fn(docket_ctx *, Out *, const Item *const *items, size_t count, const Shared *…)`. In an execution
- * without items it sees the one value, with count 1. */
+ * without items, the only kind that this version knows, it sees the one value, with count 1. */
 #define DOCKET_AGGREGATE(fn, ...) DOCKET__DEFINE(AGGREGATE, fn, fn, 1, DOCKET_INPUT_ITEMS, "", __VA_ARGS__)
 
-/** Declares a step that another file defines; for headers. */
+/** Declares a step that another file defines; for headers. Steps are external symbols: two of one name do not link. */
 #define DOCKET_STEP_DECLARE(fn) DOCKET__EXTERN_C const docket_step fn##_step
 
 #ifndef __cplusplus

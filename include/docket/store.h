@@ -38,31 +38,38 @@ typedef struct docket_store_options {
 
 #define DOCKET_STORE_OPTIONS_INIT .struct_size = sizeof(docket_store_options)
 
-/** Opens a store, and makes it when it does not exist.
+/** Opens a store, and makes it when it does not exist. A file may be open several times, in one process and in many.
  *
  * Owns: the caller; close with docket_store_close.
+ * Threads: any. It waits up to busy_timeout_ms for others that write to the file.
  * Returns:
  * - DOCKET_INVALID: an unknown scheme, an empty path, a bad option; the message tells what is allowed.
  * - DOCKET_STORE: the file cannot be opened or made: a directory, a link, no permission, a missing directory, a network
- *   file system.
+ *   file system; or must_exist or read_only is set and there is none.
  * - DOCKET_CORRUPT: the file is not a docket store, or is damaged; it was not touched.
  * - DOCKET_SCHEMA_NEWER: a newer docket made it; it was not touched.
  * - DOCKET_UNSUPPORTED: this build has no such store.
+ * - DOCKET_FORKED: the file was open in this process when it was forked; SQLite cannot open it again in the child.
  * - DOCKET_NO_MEMORY */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_store_open(docket_store **store, const char *url,
                                                              const docket_store_options *options,
                                                              docket_error *error);
 
 /** Drops the caller's reference. The store closes when no graph and no running step holds it any more; commits that
- * wait are written first. NULL is accepted. */
+ * wait are written first. NULL is accepted.
+ *
+ * Threads: any, but no call with this handle may come after it. The last reference waits for the disk. */
 DOCKET_API void docket_store_close(docket_store *store);
 
 /** Removes a closed store with all its files (`sqlite:`): the database, its log and docket's side file.
  *
+ * Threads: any; nobody may have the store open.
  * Returns:
  * - DOCKET_OK: nothing of it is left, or nothing was there.
- * - DOCKET_INVALID, DOCKET_STORE
- * - DOCKET_CORRUPT: the file is not a docket store; it was not touched. */
+ * - DOCKET_INVALID: as docket_store_open.
+ * - DOCKET_STORE: a file cannot be removed.
+ * - DOCKET_CORRUPT: the file is not a docket store, or holds tables of others; it was not touched.
+ * - DOCKET_UNSUPPORTED, DOCKET_FORKED, DOCKET_NO_MEMORY: as docket_store_open. */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_store_delete(const char *url, docket_error *error);
 
 /** What a listed entry is. */
@@ -111,39 +118,53 @@ typedef struct docket_checkpoint {
 } docket_checkpoint;
 
 /** Calls `each(arg, checkpoint)` for the matching entries in the order of recording, until it returns false. Values
- * are not read. The store is not locked while `each` runs: entries that others add or remove meanwhile may or may not
- * be seen.
+ * are not read. The store is not locked while `each` runs, so it may call docket; entries that others add or remove
+ * meanwhile may or may not be seen. Failures are written without anyone waiting for them, and may come a moment late.
  *
+ * Threads: any; `each` runs on the caller's thread.
  * Returns:
- * - DOCKET_INVALID, DOCKET_STORE, DOCKET_CORRUPT, DOCKET_NO_MEMORY, DOCKET_FORKED */
+ * - DOCKET_INVALID: a NULL, a filter that was not started with DOCKET_CHECKPOINT_FILTER_INIT, a negative age.
+ * - DOCKET_STORE, DOCKET_CORRUPT: what was listed before was.
+ * - DOCKET_NO_MEMORY
+ * - DOCKET_FORKED: the store was opened before fork. */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_checkpoint_list(docket_store *store,
                                                                   const docket_checkpoint_filter *filter,
                                                                   bool (*each)(void *arg, const docket_checkpoint *),
                                                                   void *arg, docket_error *error);
 
-/** Reads the stored bytes of one value, checked against its checksum, into `out`.
+/** Appends the stored bytes of one value, checked against its checksum, to `out`; docket_decode makes a value of them.
  *
+ * Threads: any.
  * Returns:
+ * - DOCKET_INVALID: a NULL.
  * - DOCKET_MISSING: there is no live record of this key.
- * - DOCKET_ABSENT: it is recorded as absent.
- * - DOCKET_CORRUPT, DOCKET_SCHEMA_NEWER, DOCKET_STORE, DOCKET_NO_MEMORY */
+ * - DOCKET_ABSENT: it is recorded as absent; the message gives the reason.
+ * - DOCKET_CORRUPT: the bytes do not match their checksum.
+ * - DOCKET_SCHEMA_NEWER: a newer docket wrote the record.
+ * - DOCKET_STORE, DOCKET_NO_MEMORY
+ * - DOCKET_FORKED: the store was opened before fork. */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_checkpoint_read(docket_store *store, const uint8_t key[32],
                                                                   docket_buffer *out, docket_error *error);
 
-/** Removes the matching entries in bounded batches and counts them. The filter must restrict something. A step that
- * runs meanwhile commits all the same.
+/** Removes the matching entries in bounded batches and counts them, failures and expired ones too. The filter must
+ * restrict something; `count` may be NULL. A step that runs meanwhile commits all the same.
  *
+ * Threads: any; it waits for the disk.
  * Durable: on return.
  * Returns:
  * - DOCKET_INVALID: the filter restricts nothing.
- * - DOCKET_STORE, DOCKET_NO_MEMORY: `*count` were removed before. */
+ * - DOCKET_STORE: `*count` were removed before; or the store is read-only.
+ * - DOCKET_CORRUPT, DOCKET_NO_MEMORY: `*count` were removed before.
+ * - DOCKET_FORKED: the store was opened before fork. */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_checkpoint_forget(docket_store *store,
                                                                     const docket_checkpoint_filter *filter,
                                                                     uint64_t *count, docket_error *error);
 
 /** Removes expired entries in bounded batches, lets other writers in between, and counts them. Types' schemas and
- * everything that has not expired stay.
+ * everything that has not expired stay. A look-up never takes an expired entry, purged or not: purging frees room.
  *
+ * Threads: any; it waits for the disk.
+ * Durable: on return.
  * Returns: as docket_checkpoint_forget. */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_store_purge(docket_store *store, uint64_t *count,
                                                               docket_error *error);

@@ -30,10 +30,12 @@
 #define DOCKET__STATIC_ASSERT(condition, text) _Static_assert(condition, text)
 #endif
 
-/** The descriptor of a declared type: `const docket_type *`. */
+/** The descriptor of a declared type: `const docket_type *`. Constant data, valid as long as the program (or the shared
+ * object that holds it) is loaded. */
 #define DOCKET_OF(T) (&docket_type_of_##T)
 
-/** Declares a struct of 1 to 64 members, numbered 1, 2, 3 … in order, and its type. */
+/** Declares a struct of 1 to 64 members, numbered 1, 2, 3 … in order, and its type. Adding, removing, renaming or
+ * moving a member makes another layout: results recorded with the old one answer DOCKET_TYPE, see docket_unreadable. */
 #define DOCKET_STRUCT(T, ...)                                                                                    \
     typedef struct T T;                                                                                          \
     struct T {                                                                                                   \
@@ -42,8 +44,8 @@
     static const docket_field docket__fields_of_##T[] = {DOCKET__EACH(DOCKET__FIELD, T, __VA_ARGS__)};           \
     DOCKET__STRUCT_TYPE(T)
 
-/** The same with the number of each member given first: `(7, INT64, cents)`. Numbers of members that are gone must
- * not be used again; then others may come and go. */
+/** The same with the number of each member given first: `(7, INT64, cents)`. The numbers are those of the stored bytes,
+ * and of a proto3 message that reads them; the order of the members no longer matters. */
 #define DOCKET_STRUCT_NUMBERED(T, ...)                                                                           \
     typedef struct T T;                                                                                          \
     struct T {                                                                                                   \

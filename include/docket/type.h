@@ -96,23 +96,28 @@ typedef struct docket_buffer docket_buffer;
  * Returns: NULL when memory is exhausted; the arena remembers that. */
 DOCKET_API void *docket_arena_alloc(docket_arena *arena, size_t size);
 
-/** Appends bytes.
+/** Appends bytes. They are copied.
  *
+ * Threads: one at a time for each buffer.
  * Returns:
  * - DOCKET_NO_MEMORY: the buffer is unchanged and remembers it; later appends fail as well. */
 DOCKET_API docket_status docket_buffer_append(docket_buffer *buffer, const void *data, size_t size);
 
-/** The bytes so far, valid until the next append. */
+/** The bytes so far.
+ *
+ * Valid until: the next append, or docket_buffer_free. */
 DOCKET_API docket_bytes docket_buffer_bytes(const docket_buffer *buffer);
 
-/** Makes a buffer for use with docket_encode. Free it with docket_buffer_free.
+/** Makes an empty buffer, for docket_encode and docket_checkpoint_read.
  *
+ * Owns: the caller; free with docket_buffer_free, which accepts NULL.
  * Returns: NULL when memory is exhausted. */
 DOCKET_API docket_buffer *docket_buffer_new(void);
 DOCKET_API void docket_buffer_free(docket_buffer *buffer);
 
-/** Makes an arena for use with docket_decode. Free it, and every value decoded into it, with docket_arena_free.
+/** Makes an arena for use with docket_decode.
  *
+ * Owns: the caller; docket_arena_free, which accepts NULL, frees it and every value decoded into it.
  * Returns: NULL when memory is exhausted. */
 DOCKET_API docket_arena *docket_arena_new(void);
 DOCKET_API void docket_arena_free(docket_arena *arena);
@@ -156,33 +161,42 @@ struct docket_type {
     const void *reserved[4];
 };
 
-/** Checks a descriptor: ABI, name, codec, field numbers, nested types.
+/** Checks a descriptor: ABI, name, codec, field numbers, nested types. A graph does so by itself for every type that
+ * its steps name.
  *
+ * Threads: any.
  * Returns:
- * - DOCKET_INVALID: the message names the type, the member and what is wrong with it. */
+ * - DOCKET_INVALID: the message names the type, the member and what is wrong with it.
+ * - DOCKET_NO_MEMORY */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_type_check(const docket_type *type, docket_error *error);
 
 /** Writes the 32-byte fingerprint of a type's layout: SHA-256 over (number, kind, name, label, nested fingerprint)
- * of its fields, without the type's own name. An alias has its base's fingerprint; a resource's is zero.
+ * of its fields, without the type's own name and without the names of an enum, which may grow. An alias has its base's
+ * fingerprint; a resource's is zero.
  *
+ * Threads: any.
  * Returns:
  * - DOCKET_INVALID: the descriptor does not pass docket_type_check.
  * - DOCKET_NO_MEMORY */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_type_fingerprint(const docket_type *type, uint8_t fingerprint[32],
                                                                    docket_error *error);
 
-/** Appends a value's canonical bytes to a buffer.
+/** Appends a value's canonical bytes to a buffer. After a failure the buffer holds what it held before.
  *
+ * Threads: any, with buffers of their own.
  * Returns:
- * - DOCKET_ENCODE: a STRING is not valid UTF-8, or a list has a count but no elements; the message names the member.
+ * - DOCKET_ENCODE: a STRING is not valid UTF-8; a list or bytes have a count or size but are NULL; structs are nested
+ *   more than 100 deep, or take more than 1 MiB and 256 times their own bytes. The message names the member.
  * - DOCKET_INVALID: the type is a resource.
  * - DOCKET_NO_MEMORY */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_encode(const docket_type *type, const void *value,
                                                          docket_buffer *out, docket_error *error);
 
-/** Fills `value` (type->size bytes) from bytes; everything it points to lives in the arena. Hostile bytes are safe:
- * nesting is bounded at 100 levels and no more memory is taken than the bytes can account for.
+/** Fills `value` (type->size zeroed bytes) from bytes; everything it points to lives in the arena. Hostile bytes are
+ * safe: nesting is bounded at 100 levels, and memory at 256 times the bytes and 1 MiB. After a failure `value` is zero.
  *
+ * Valid until: what the value points to, until docket_arena_free; `bytes` may go at once.
+ * Threads: any, with arenas of their own.
  * Returns:
  * - DOCKET_CORRUPT: the bytes are not a value of this type; the message tells where and why.
  * - DOCKET_INVALID: the type is a resource.
