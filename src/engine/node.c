@@ -49,18 +49,16 @@ static void name_culprit(docket_ctx *ctx, docket_error *error)
 
 typedef struct failure_note {
     docket__write write;
-    docket_record record;
+    docket_record *record; /* the graph, and its names with it, may be gone before this is written */
     docket_error failure, outcome;
     docket_store *store;
-    char *execution_id;
-    uint8_t input_digests[DOCKET_MAX_INPUTS][32];
 } failure_note;
 
 static void note_written(docket__write *write)
 {
     failure_note *note = (failure_note *)write;
     docket_store *store = note->store;
-    docket__free(note->execution_id);
+    docket_record_free(note->record);
     docket__free(note);
     docket__store_unref(store);
 }
@@ -68,22 +66,23 @@ static void note_written(docket__write *write)
 /* Keeps the failure for people: joins the next commit, nobody waits for it, and if it is lost nothing depends on it. */
 static void note_failure(docket_ctx *ctx, const docket_error *error)
 {
+    docket_record record = ctx->record;
+    record.attempts = ctx->attempt;
+    record.execution_id = docket__execution_id(ctx->execution);
+    record.input_digests = ctx->input_digests[0];
+    record.value = (docket_bytes){NULL, 0};
     failure_note *note = docket__allocate(sizeof *note);
-    char *id = docket__duplicate(docket__execution_id(ctx->execution));
-    if (note == NULL || id == NULL) {
+    docket_record *copy = docket_record_copy(&record);
+    if (note == NULL || copy == NULL) {
         docket__free(note);
-        docket__free(id);
+        docket_record_free(copy);
         return;
     }
-    note->record = ctx->record;
-    note->record.attempts = ctx->attempt;
-    note->record.execution_id = note->execution_id = id;
-    memcpy(note->input_digests, ctx->input_digests, sizeof note->input_digests);
-    note->record.input_digests = note->input_digests[0];
+    note->record = copy;
     note->failure = *error;
     note->store = docket__store_ref(ctx->step->options.store);
-    note->write.commit = (docket_commit){
-        .struct_size = sizeof(docket_commit), .record = &note->record, .failure = &note->failure};
+    note->write.commit =
+        (docket_commit){.struct_size = sizeof(docket_commit), .record = copy, .failure = &note->failure};
     note->write.done = note_written;
     note->write.error = &note->outcome;
     docket__store_write(note->store, &note->write);
