@@ -51,19 +51,17 @@ typedef struct failure_note {
     docket__write write;
     docket_record *record; /* the graph, and its names with it, may be gone before this is written */
     docket_error failure, outcome;
-    docket_store *store;
 } failure_note;
 
 static void note_written(docket__write *write)
 {
     failure_note *note = (failure_note *)write;
-    docket_store *store = note->store;
     docket_record_free(note->record);
     docket__free(note);
-    docket__store_unref(store);
 }
 
-/* Keeps the failure for people: joins the next commit, nobody waits for it, and if it is lost nothing depends on it. */
+/* Keeps the failure for people: joins the next commit, nobody waits for it, and if it is lost nothing depends on it.
+ * It holds no reference to the store, so that the last one is given up by who closes it, and closing writes the note. */
 static void note_failure(docket_ctx *ctx, const docket_error *error)
 {
     docket_record record = ctx->record;
@@ -80,12 +78,11 @@ static void note_failure(docket_ctx *ctx, const docket_error *error)
     }
     note->record = copy;
     note->failure = *error;
-    note->store = docket__store_ref(ctx->step->options.store);
     note->write.commit =
         (docket_commit){.struct_size = sizeof(docket_commit), .record = copy, .failure = &note->failure};
     note->write.done = note_written;
     note->write.error = &note->outcome;
-    docket__store_write(note->store, &note->write);
+    docket__store_write(ctx->step->options.store, &note->write);
 }
 
 static bool becomes_absent(const docket_ctx *ctx, docket_status status)
