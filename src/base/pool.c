@@ -95,13 +95,18 @@ static void remove_timer(docket_pool *pool, docket__timer *timer)
     timer->armed = false;
 }
 
-static docket__timer *take_due(docket_pool *pool)
+typedef void firing(docket__timer *timer);
+
+/* What to call is read here, under the lock: once the timer is out of the heap its owner may arm it for something else,
+ * while this firing is still on its way. */
+static docket__timer *take_due(docket_pool *pool, firing **fire)
 {
     docket__timer *timer = pool->timers;
     if (timer == NULL || timer->due_ms > docket__clock_monotonic_ms()) {
         return NULL;
     }
     remove_timer(pool, timer);
+    *fire = timer->fire;
     return timer;
 }
 
@@ -277,10 +282,11 @@ static void *keep_time(void *arg)
     pool_of_this_thread = pool;
     pthread_mutex_lock(&pool->lock);
     while (pool->references > 0 || pool->timers != NULL) {
-        docket__timer *timer = take_due(pool);
+        firing *fire = NULL;
+        docket__timer *timer = take_due(pool, &fire);
         if (timer != NULL) {
             pthread_mutex_unlock(&pool->lock);
-            timer->fire(timer);
+            fire(timer);
             pthread_mutex_lock(&pool->lock);
         } else {
             wait_until(pool, &pool->timing, pool->timers == NULL ? INT64_MAX : pool->timers->due_ms);
@@ -416,7 +422,8 @@ bool docket__pool_disarm(docket_pool *pool, docket__timer *timer)
 
 static bool run_ready(docket_pool *pool)
 {
-    docket__timer *timer = take_due(pool);
+    firing *fire = NULL;
+    docket__timer *timer = take_due(pool, &fire);
     docket__task *task = timer == NULL ? take_task(pool) : NULL;
     if (timer == NULL && task == NULL) {
         return false;
@@ -425,7 +432,7 @@ static bool run_ready(docket_pool *pool)
     if (task != NULL) {
         task->run(task);
     } else {
-        timer->fire(timer);
+        fire(timer);
     }
     pthread_mutex_lock(&pool->lock);
     return true;

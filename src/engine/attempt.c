@@ -20,6 +20,20 @@ static docket_ctx *ctx_of(docket__timer *timer)
     return (docket_ctx *)((char *)timer - offsetof(docket_ctx, timer));
 }
 
+/* What a timer or a task holds on to while it is on its way: the context, and the execution that it stands in. */
+static void hold(docket_ctx *ctx)
+{
+    docket__execution_ref(ctx->execution);
+    docket__ctx_ref(ctx);
+}
+
+static void let_go(docket_ctx *ctx)
+{
+    docket_execution *execution = ctx->execution;
+    docket__ctx_unref(ctx);
+    docket__execution_unref(execution);
+}
+
 /* Limits. */
 
 static void set_limit_error(const docket_ctx *ctx, docket_error *error, const char *what)
@@ -43,19 +57,17 @@ static void report_straggler(docket_ctx *ctx, const docket_error *error, const c
 static void report_missing(docket__task *task)
 {
     docket_ctx *ctx = (docket_ctx *)((char *)task - offsetof(docket_ctx, report));
-    docket_execution *execution = docket__execution_ref(ctx->execution);
     docket_error error;
     set_limit_error(ctx, &error, "");
     report_straggler(ctx, &error, "a step did not return in time and runs on");
-    docket__ctx_unref(ctx);
-    docket__execution_unref(execution);
+    let_go(ctx);
 }
 
 /* On the timer thread, which observers must not hold up. */
 static void submit_report(docket_ctx *ctx)
 {
     if (docket__observed(ctx->execution)) {
-        docket__ctx_ref(ctx);
+        hold(ctx);
         ctx->report.run = report_missing;
         docket__pool_submit(ctx->execution->pool, &ctx->report);
     }
@@ -78,7 +90,7 @@ static void on_grace_passed(docket__timer *timer)
         submit_report(ctx);
         docket__schedule_stop(execution, &error, true);
     }
-    docket__ctx_unref(ctx);
+    let_go(ctx);
 }
 
 static void on_limit_passed(docket__timer *timer)
@@ -95,15 +107,15 @@ static void on_limit_passed(docket__timer *timer)
         docket__ctx_signal(ctx);
         pthread_cond_broadcast(&execution->stirred);
         set_limit_error(ctx, &error, "");
+        hold(ctx);
         ctx->timer.fire = on_grace_passed;
         docket__pool_arm(execution->pool, &ctx->timer, now_ms + ctx->step->options.grace_ms);
     }
     pthread_mutex_unlock(&execution->lock);
     if (passed) {
         docket__schedule_stop_children(ctx, &error);
-    } else {
-        docket__ctx_unref(ctx);
     }
+    let_go(ctx);
 }
 
 static void begin_limit(docket_ctx *ctx)
@@ -118,7 +130,7 @@ static void begin_limit(docket_ctx *ctx)
     ctx->limit_ms = limit_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + limit_ms;
     ctx->limit_state = DOCKET__LIMIT_RUNNING;
     ctx->timer.fire = on_limit_passed;
-    docket__ctx_ref(ctx);
+    hold(ctx);
     docket__pool_arm(execution->pool, &ctx->timer, ctx->limit_ms);
     pthread_mutex_unlock(&execution->lock);
 }
@@ -140,7 +152,7 @@ static docket__limit_state end_limit(docket_ctx *ctx)
     bool disarmed = docket__pool_disarm(execution->pool, &ctx->timer);
     pthread_mutex_unlock(&execution->lock);
     if (disarmed) {
-        docket__ctx_unref(ctx);
+        let_go(ctx);
     }
     if (state == DOCKET__LIMIT_STRAGGLES) {
         docket__pool_lend_end(execution->pool);
@@ -295,8 +307,8 @@ static bool wait_for_retry(docket_ctx *ctx)
     if (delay_ms == 0 || !docket__schedule_park(ctx, DOCKET__PARKED_FOR_DELAY)) {
         return false;
     }
-    docket_execution *execution = docket__execution_ref(ctx->execution);
-    docket__ctx_ref(ctx);
+    docket_execution *execution = ctx->execution;
+    hold(ctx);
     int64_t now_ms = docket__clock_monotonic_ms();
     ctx->timer.fire = on_delay_passed;
     docket__pool_arm(execution->pool, &ctx->timer, delay_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + delay_ms);
@@ -305,8 +317,7 @@ static bool wait_for_retry(docket_ctx *ctx)
         docket__schedule_unpark(ctx);
         parked = false;
     }
-    docket__ctx_unref(ctx);
-    docket__execution_unref(execution);
+    let_go(ctx);
     return parked;
 }
 
