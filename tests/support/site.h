@@ -11,7 +11,7 @@
 typedef struct site {
     folder folder;
     bool durable; /* the store outlives its handle */
-    char url[256];
+    char url[264];
     char file[256]; /* of the database; "" if there is none */
     docket_store *store;
 } site;
