@@ -213,6 +213,19 @@ static docket_status make_tables(docket__sqlite *self, docket_error *error)
     return status;
 }
 
+/* Ending a transaction must not need memory: a writer that cannot roll back could never begin again. Behind the making
+ * of the tables, which would have the statements compiled anew. */
+static docket_status prepare_transactions(docket__sqlite *self, docket_error *error)
+{
+    static const docket__sql needed[] = {DOCKET__SQL_BEGIN, DOCKET__SQL_COMMIT, DOCKET__SQL_ROLLBACK};
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
+        if (docket__connection_statement(&self->writer, needed[i], error) == NULL) {
+            return error->status;
+        }
+    }
+    return DOCKET_OK;
+}
+
 /* Under the commit lock. */
 static docket_status open_writer(docket__sqlite *self, docket__verdict verdict, docket_error *error)
 {
@@ -239,6 +252,9 @@ static docket_status open_writer(docket__sqlite *self, docket__verdict verdict, 
     }
     if (status == DOCKET_OK && verdict == DOCKET__FILE_EMPTY) {
         status = make_tables(self, error);
+    }
+    if (status == DOCKET_OK) {
+        status = prepare_transactions(self, error);
     }
     if (status == DOCKET_OK) {
         status = docket__sqlite_check_file(self, error);
