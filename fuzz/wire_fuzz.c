@@ -1,0 +1,89 @@
+/* The wire codec against hostile bytes: whatever decoding accepts, its canonical bytes must bring back, and copying and
+ * sealing it must change nothing. The first byte picks the type. */
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "type/codec.h"
+
+#include <docket/struct.h>
+#include <stdlib.h>
+
+DOCKET_ENUM(Grade, (GRADE_BAD, -1), (GRADE_UNKNOWN, 0), (GRADE_GOOD, 7));
+DOCKET_STRUCT(Point, (INT32, x), (DOUBLE, y));
+DOCKET_STRUCT(Line, (STRING, article), (LIST(STRING), tags), (STRUCT(Point), place), (LIST(STRUCT(Point)), path));
+DOCKET_STRUCT(Wide, (OPTIONAL(FIXED(5000)), rarely), (STRUCT(Line), line));
+DOCKET_STRUCT(Single, (BOOL, b), (INT32, i32), (INT64, i64), (UINT32, u32), (UINT64, u64), (FLOAT, f), (DOUBLE, d),
+              (STRING, text), (BYTES, bytes), (TIME_MS, time), (FIXED(3), fixed), (ENUM(Grade), grade),
+              (STRUCT(Line), line));
+DOCKET_STRUCT(Optional, (OPTIONAL(BOOL), b), (OPTIONAL(INT32), i32), (OPTIONAL(INT64), i64), (OPTIONAL(UINT32), u32),
+              (OPTIONAL(UINT64), u64), (OPTIONAL(FLOAT), f), (OPTIONAL(DOUBLE), d), (OPTIONAL(STRING), text),
+              (OPTIONAL(BYTES), bytes), (OPTIONAL(FIXED(3)), fixed), (OPTIONAL(ENUM(Grade)), grade));
+DOCKET_STRUCT_NUMBERED(Lists, (1, LIST(BOOL), b), (2, LIST(INT32), i32), (3, LIST(INT64), i64),
+                       (4, LIST(UINT32), u32), (5, LIST(UINT64), u64), (6, LIST(FLOAT), f), (7, LIST(DOUBLE), d),
+                       (30, LIST(STRING), text), (9, LIST(BYTES), bytes), (1000, LIST(FIXED(3)), fixed),
+                       (12, LIST(ENUM(Grade)), grade), (13, LIST(STRUCT(Line)), lines), (11, LIST(STRUCT(Wide)), wides));
+DOCKET_BLOB(Image);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool holds)
+{
+    if (!holds) {
+        abort();
+    }
+}
+
+static void encode(const docket_type *type, const void *value, docket_buffer *out)
+{
+    require(docket_encode(type, value, out, NULL) == DOCKET_OK);
+}
+
+static void require_same(const docket_buffer *one, const docket_buffer *other)
+{
+    require(one->size == other->size && (one->size == 0 || memcmp(one->data, other->data, one->size) == 0));
+}
+
+static void check_value(const docket_type *type, void *value, docket_arena *arena)
+{
+    docket_buffer canonical = {0};
+    docket_buffer again = {0};
+    void *back = docket__arena_allocate(arena, type->size, type->alignment);
+    void *copy = docket__arena_allocate(arena, type->size, type->alignment);
+    if (docket_encode(type, value, &canonical, NULL) == DOCKET_ENCODE) {
+        return; /* canonical bytes are shorter than these, and may no longer account for the nested structs */
+    }
+    require(docket_decode(type, docket_buffer_bytes(&canonical), arena, back, NULL) == DOCKET_OK);
+    encode(type, back, &again);
+    require_same(&canonical, &again);
+    docket__buffer_clear(&again);
+    require(docket__type_copy(type, value, arena, copy, NULL) == DOCKET_OK);
+    encode(type, copy, &again);
+    require_same(&canonical, &again);
+    docket__buffer_clear(&again);
+    require(docket__type_seal(type, value, arena, NULL) == DOCKET_OK);
+    encode(type, value, &again);
+    require_same(&canonical, &again);
+    docket__buffer_release(&canonical);
+    docket__buffer_release(&again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const docket_type *const types[] = {DOCKET_OF(Single), DOCKET_OF(Optional), DOCKET_OF(Lists),
+                                               DOCKET_OF(Image)};
+    if (size == 0) {
+        return 0;
+    }
+    const docket_type *type = types[data[0] % (sizeof types / sizeof types[0])];
+    docket_arena arena = {0};
+    docket_error error;
+    void *value = docket__arena_allocate(&arena, type->size, type->alignment);
+    docket_status status = docket_decode(type, (docket_bytes){data + 1, size - 1}, &arena, value, &error);
+    require(status == error.status);
+    if (status == DOCKET_OK) {
+        check_value(type, value, &arena);
+    } else {
+        require(status == DOCKET_CORRUPT && error.message[0] != '\0');
+    }
+    docket__arena_release(&arena);
+    return 0;
+}
