@@ -110,13 +110,15 @@ docket_execution *docket__execution_new(docket_graph *graph, const docket__plan 
     execution->values = (uint8_t *)(values + (plan->values_alignment - values % plan->values_alignment) %
                                                  plan->values_alignment);
     execution->blocking = blocking;
-    execution->limited = (limited || has_limited_step(plan)) && !docket__pool_is_manual(pool);
+    limited = limited || has_limited_step(plan);
+    execution->limited = limited && !docket__pool_is_manual(pool);
     execution->ready.last = &execution->ready.first;
     execution->pool_ready.last = &execution->pool_ready.first;
     execution->deadline_ms = INT64_MAX;
     atomic_init(&execution->live, plan->root_count);
     init_locks(execution);
     init_nodes(execution, execution->limited);
+    atomic_init(&execution->shared, limited || execution->has_deferred); /* with timers, tokens, a store's writer */
     return execution;
 }
 
@@ -229,6 +231,9 @@ void docket__execution_join_parent(docket_execution *execution, docket_ctx *pare
     execution->parent = docket__ctx_ref(parent);
     docket__execution_ref(above);
     execution->tree = above->tree;
+    /* Each may reach into the other from its own threads: to stop it, and to let go of the attempt. */
+    atomic_store(&execution->shared, true);
+    atomic_store(&above->shared, true);
     pthread_mutex_lock(&above->lock);
     execution->sibling_next = above->children;
     if (above->children != NULL) {
