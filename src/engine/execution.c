@@ -64,6 +64,7 @@ static void init_nodes(docket_execution *execution, bool limited)
             execution->has_deferred = execution->has_deferred || options->commit == DOCKET_COMMIT_BEFORE_END;
             execution->several_stores = execution->several_stores || (store != NULL && store != options->store);
             store = options->store;
+            execution->deferred_store = options->store;
         }
     }
 }

@@ -171,7 +171,8 @@ struct docket_execution {
     bool ended;
     docket_error error;     /* the first; DOCKET_OK if none */
     docket_ctx *parked, *watched;
-    size_t commits;         /* deferred ones on their way */
+    atomic_size_t commits;  /* deferred ones on their way */
+    docket_store *deferred_store; /* where to, unless several_stores; borrowed from the plan's steps */
     docket__timer deadline, grace;
     int64_t deadline_ms;    /* INT64_MAX = none */
 

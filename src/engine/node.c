@@ -493,6 +493,7 @@ static void submit(docket_ctx *ctx, void (*done)(docket__write *))
                                         .replace = ctx->replace};
     ctx->write.done = done;
     ctx->write.error = &ctx->failure;
+    ctx->write.lazy = done == committed_late && !ctx->execution->several_stores;
     ctx->write.deadline_ms = INT64_MAX;
     docket__store_write(ctx->step->options.store, &ctx->write);
 }

@@ -146,10 +146,21 @@ static void finish(docket_execution *execution)
     docket__execution_unref(execution);
 }
 
+/* Nothing else will give the deferred commits company. */
+static void flush(docket_execution *execution)
+{
+    if (!execution->several_stores) {
+        docket__store_flush(execution->deferred_store);
+    }
+}
+
 void docket__schedule_live(docket_execution *execution, int change)
 {
-    size_t before = atomic_fetch_add(&execution->live, (size_t)change);
-    if (before + (size_t)change == 0) {
+    /* Before this thread lets go. If others change the counts meanwhile the store's own patience ends the wait. */
+    if (execution->has_deferred && atomic_load(&execution->live) + (size_t)change == atomic_load(&execution->commits)) {
+        flush(execution);
+    }
+    if (atomic_fetch_add(&execution->live, (size_t)change) + (size_t)change == 0) {
         finish(execution);
     }
 }
@@ -256,6 +267,9 @@ static void unlink_parked(docket_ctx *ctx)
 bool docket__schedule_park(docket_ctx *ctx, docket__parking parking)
 {
     docket_execution *execution = ctx->execution;
+    if (parking == DOCKET__PARKED_FOR_COMMITS) {
+        flush(execution);
+    }
     pthread_mutex_lock(&execution->lock);
     bool pointless = atomic_load(&execution->stopping) ||
                      (parking == DOCKET__PARKED_FOR_COMMITS && execution->commits == 0);
@@ -331,15 +345,13 @@ static void resume_parked(docket_execution *execution, bool only_for_commits)
 void docket__schedule_commit_begin(docket_execution *execution)
 {
     atomic_fetch_add(&execution->live, 1);
-    pthread_mutex_lock(&execution->lock);
-    execution->commits++;
-    pthread_mutex_unlock(&execution->lock);
+    atomic_fetch_add(&execution->commits, 1);
 }
 
 void docket__schedule_commit_end(docket_execution *execution)
 {
     pthread_mutex_lock(&execution->lock);
-    bool last = --execution->commits == 0;
+    bool last = atomic_fetch_sub(&execution->commits, 1) == 1;
     pthread_mutex_unlock(&execution->lock);
     if (last) {
         resume_parked(execution, true);

@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 /* An operation travels through the list as a write without a record. */
 typedef struct queued_operation {
@@ -191,9 +192,29 @@ static docket__write *take_group(docket__queue *queue)
     queue->first = end->next;
     if (queue->first == NULL) {
         queue->last = &queue->first;
+        queue->urgent = false;
     }
     end->next = NULL;
     return group;
+}
+
+/* Lazy writes are given a moment for company, once; with queue->lock held. */
+static void wait_for_writes(docket__queue *queue)
+{
+    while (queue->first == NULL && !queue->stopping) {
+        pthread_cond_wait(&queue->filled, &queue->lock);
+    }
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_nsec += DOCKET__LAZY_MS * 1000000L;
+    if (end.tv_nsec >= 1000000000L) {
+        end.tv_sec++;
+        end.tv_nsec -= 1000000000L;
+    }
+    int waited = 0;
+    while (!queue->urgent && !queue->stopping && waited == 0) {
+        waited = pthread_cond_timedwait(&queue->filled, &queue->lock, &end);
+    }
 }
 
 static void *write_groups(void *arg)
@@ -201,9 +222,7 @@ static void *write_groups(void *arg)
     docket__queue *queue = arg;
     pthread_mutex_lock(&queue->lock);
     for (;;) {
-        while (queue->first == NULL && !queue->stopping) {
-            pthread_cond_wait(&queue->filled, &queue->lock);
-        }
+        wait_for_writes(queue);
         if (queue->first == NULL) {
             break;
         }
@@ -251,10 +270,11 @@ static bool push(docket__queue *queue, docket__write *write)
     pthread_mutex_lock(&queue->lock);
     bool started = start_writer(queue);
     if (started) {
-        bool was_empty = queue->first == NULL;
+        bool wake = queue->first == NULL || (!write->lazy && !queue->urgent);
+        queue->urgent = queue->urgent || !write->lazy;
         *queue->last = write;
         queue->last = &write->next;
-        if (was_empty) {
+        if (wake) {
             pthread_cond_signal(&queue->filled);
         }
     }
@@ -273,6 +293,16 @@ void docket__queue_write(docket__queue *queue, docket__write *write)
         docket__error_set(&error, DOCKET_NO_MEMORY, "the store's writer thread cannot be started");
         fail(write, &error);
     }
+}
+
+void docket__queue_flush(docket__queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    if (queue->first != NULL && !queue->urgent) {
+        queue->urgent = true;
+        pthread_cond_signal(&queue->filled);
+    }
+    pthread_mutex_unlock(&queue->lock);
 }
 
 static void wake_caller(docket__write *write)
@@ -312,6 +342,18 @@ docket_status docket__queue_run(docket__queue *queue, docket__operation *run, vo
                   : docket__error_set(error, DOCKET_NO_MEMORY, "the store's writer thread cannot be started");
 }
 
+static bool init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t monotonic;
+    if (pthread_condattr_init(&monotonic) != 0) {
+        return false;
+    }
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    bool made = pthread_cond_init(condition, &monotonic) == 0;
+    pthread_condattr_destroy(&monotonic);
+    return made;
+}
+
 docket_status docket__queue_init(docket__queue *queue, docket_store *store)
 {
     *queue = (docket__queue){.store = store};
@@ -323,7 +365,7 @@ docket_status docket__queue_init(docket__queue *queue, docket_store *store)
         pthread_mutex_destroy(&queue->lock);
         return DOCKET_NO_MEMORY;
     }
-    if (pthread_cond_init(&queue->filled, NULL) != 0) {
+    if (!init_condition(&queue->filled)) {
         pthread_mutex_destroy(&queue->commit_lock);
         pthread_mutex_destroy(&queue->lock);
         return DOCKET_NO_MEMORY;

@@ -2,7 +2,7 @@
  *
  * `lock` guards the list and the two flags and nothing else; it is never held while the backend or a callback runs. On
  * inline backends there is no writer thread: `commit_lock` lets one caller commit at a time, callbacks run after it was
- * given up. The writer thread starts with the first write and blocks all signals, which belong to the host.
+ * given up. A lazy write does not wake the writer: several of them share a flush. The writer thread starts with the first write and blocks all signals, which belong to the host.
  *
  * What must be on disk before what: a write's `done` is called only after the backend said that the group is durable,
  * or after reading back showed the record. */
@@ -15,7 +15,8 @@
 
 enum {
     DOCKET__GROUP_WRITES = 4096,   /* most writes of one group */
-    DOCKET__GROUP_BYTES = 32 << 20 /* a group is closed once its values are so large */
+    DOCKET__GROUP_BYTES = 32 << 20, /* a group is closed once its values are so large */
+    DOCKET__LAZY_MS = 10 /* how long a lazy write waits for company */
 };
 
 typedef struct docket__queue {
@@ -26,10 +27,14 @@ typedef struct docket__queue {
     pthread_t writer;
     bool started;
     bool stopping;
+    bool urgent; /* something queued is not lazy */
     void (*last_act)(docket_store *store);
     docket_commit **commits; /* of the group under way; the writer's own */
     pthread_mutex_t commit_lock;
 } docket__queue;
+
+/* Ends the wait of lazy writes. */
+void docket__queue_flush(docket__queue *queue);
 
 /* Any other write operation. */
 typedef void docket__operation(void *arg);

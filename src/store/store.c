@@ -293,6 +293,11 @@ bool docket__store_has_scan(const docket_store *store)
     return store->backend->scan != NULL;
 }
 
+void docket__store_flush(docket_store *store)
+{
+    docket__queue_flush(&store->queue);
+}
+
 const char *docket__store_name(const docket_store *store)
 {
     return store->name;

@@ -17,6 +17,7 @@ struct docket__write {
     void (*done)(docket__write *write); /* from the writer thread, or before docket__store_write returns; commit.status
                                            and commit.existing tell; `error` is set if the status is not OK */
     docket_error *error;                /* the caller's, never NULL */
+    bool lazy;                          /* may wait a little for company: see docket__store_flush */
     int64_t deadline_ms;                /* monotonic; transient faults are retried no longer; INT64_MAX = budget only */
     docket__write *next;                /* the queue's */
 };
@@ -40,5 +41,8 @@ docket_status docket__store_scan(docket_store *store, const char *execution_id, 
 
 /* Queues a write. `done` is called in every case, also when the store is read-only or memory is exhausted. */
 void docket__store_write(docket_store *store, docket__write *write);
+
+/* Writes the lazy writes that are queued now; without it they wait for the next other write, or a few milliseconds. */
+void docket__store_flush(docket_store *store);
 
 #endif
