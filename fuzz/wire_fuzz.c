@@ -14,13 +14,15 @@ DOCKET_STRUCT(Wide, (OPTIONAL(FIXED(5000)), rarely), (STRUCT(Line), line));
 DOCKET_STRUCT(Single, (BOOL, b), (INT32, i32), (INT64, i64), (UINT32, u32), (UINT64, u64), (FLOAT, f), (DOUBLE, d),
               (STRING, text), (BYTES, bytes), (TIME_MS, time), (FIXED(3), fixed), (ENUM(Grade), grade),
               (STRUCT(Line), line));
-DOCKET_STRUCT(Optional, (OPTIONAL(BOOL), b), (OPTIONAL(INT32), i32), (OPTIONAL(INT64), i64), (OPTIONAL(UINT32), u32),
-              (OPTIONAL(UINT64), u64), (OPTIONAL(FLOAT), f), (OPTIONAL(DOUBLE), d), (OPTIONAL(STRING), text),
-              (OPTIONAL(BYTES), bytes), (OPTIONAL(FIXED(3)), fixed), (OPTIONAL(ENUM(Grade)), grade));
+DOCKET_STRUCT(Optional, (OPTIONAL(BOOL), b), (OPTIONAL(INT32), i32), (OPTIONAL(INT64), i64),
+              (OPTIONAL(UINT32), u32), (OPTIONAL(UINT64), u64), (OPTIONAL(FLOAT), f), (OPTIONAL(DOUBLE), d),
+              (OPTIONAL(STRING), text), (OPTIONAL(BYTES), bytes), (OPTIONAL(FIXED(3)), fixed),
+              (OPTIONAL(ENUM(Grade)), grade));
 DOCKET_STRUCT_NUMBERED(Lists, (1, LIST(BOOL), b), (2, LIST(INT32), i32), (3, LIST(INT64), i64),
                        (4, LIST(UINT32), u32), (5, LIST(UINT64), u64), (6, LIST(FLOAT), f), (7, LIST(DOUBLE), d),
                        (30, LIST(STRING), text), (9, LIST(BYTES), bytes), (1000, LIST(FIXED(3)), fixed),
-                       (12, LIST(ENUM(Grade)), grade), (13, LIST(STRUCT(Line)), lines), (11, LIST(STRUCT(Wide)), wides));
+                       (12, LIST(ENUM(Grade)), grade), (13, LIST(STRUCT(Line)), lines),
+                       (11, LIST(STRUCT(Wide)), wides));
 DOCKET_BLOB(Image);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

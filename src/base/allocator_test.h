@@ -9,7 +9,7 @@ typedef struct test_allocator {
     size_t requests;
     size_t fail_at; /* the number of the request that fails, from 1; 0 = none */
     size_t largest;
-    size_t live;    /* blocks not yet released */
+    size_t live; /* blocks not yet released */
 } test_allocator;
 
 static void *test_allocator_resize(void *arg, void *memory, size_t size)

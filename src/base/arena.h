@@ -20,9 +20,9 @@ typedef struct docket__arena_link {
 } docket__arena_link;
 
 struct docket_arena {
-    uint8_t *next;               /* first unused byte of the current chunk */
-    size_t room;                 /* unused bytes from there */
-    size_t chunk_bytes;          /* size of the latest ordinary chunk; 0 = none yet */
+    uint8_t *next;      /* first unused byte of the current chunk */
+    size_t room;        /* unused bytes from there */
+    size_t chunk_bytes; /* size of the latest ordinary chunk; 0 = none yet */
     docket__arena_link *chunks;
     docket__arena_link *adopted; /* foreign memory; its links live in the chunks */
     bool failed;

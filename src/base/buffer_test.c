@@ -95,12 +95,9 @@ static void buffer_handles_are_freed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bytes_are_appended),
-        cmocka_unit_test(reserved_room_is_written_in_place),
-        cmocka_unit_test(failure_is_remembered),
-        cmocka_unit_test(impossible_sizes_fail),
-        cmocka_unit_test(bytes_are_handed_over),
-        cmocka_unit_test(buffer_handles_are_freed),
+        cmocka_unit_test(bytes_are_appended),    cmocka_unit_test(reserved_room_is_written_in_place),
+        cmocka_unit_test(failure_is_remembered), cmocka_unit_test(impossible_sizes_fail),
+        cmocka_unit_test(bytes_are_handed_over), cmocka_unit_test(buffer_handles_are_freed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

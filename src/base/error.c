@@ -15,7 +15,7 @@ const char *docket_status_name(docket_status status)
 {
     switch (status) {
 #define NAME(number, name, text) \
-    case DOCKET_##name: \
+    case DOCKET_##name:          \
         return "DOCKET_" #name;
         DOCKET_STATUS_MAP(NAME)
 #undef NAME
@@ -27,7 +27,7 @@ const char *docket_status_text(docket_status status)
 {
     switch (status) {
 #define TEXT(number, name, text) \
-    case DOCKET_##name: \
+    case DOCKET_##name:          \
         return text;
         DOCKET_STATUS_MAP(TEXT)
 #undef TEXT

@@ -111,10 +111,8 @@ static void fast_hash_spreads_over_low_bits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parts_are_hashed_as_one),
-        cmocka_unit_test(digests_in_the_making_do_not_meet),
-        cmocka_unit_test(every_thread_has_its_own_context),
-        cmocka_unit_test(fast_hash_tells_similar_keys_apart),
+        cmocka_unit_test(parts_are_hashed_as_one),          cmocka_unit_test(digests_in_the_making_do_not_meet),
+        cmocka_unit_test(every_thread_has_its_own_context), cmocka_unit_test(fast_hash_tells_similar_keys_apart),
         cmocka_unit_test(fast_hash_spreads_over_low_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,8 @@
 static uint64_t make_number(void)
 {
     static _Atomic(uint64_t) calls;
-    uint64_t mixed = (uint64_t)docket__clock_monotonic_ns() ^ (uint64_t)getpid() << 40 ^ (uint64_t)(uintptr_t)&calls;
+    uint64_t mixed =
+        (uint64_t)docket__clock_monotonic_ns() ^ (uint64_t)getpid() << 40 ^ (uint64_t)(uintptr_t)&calls;
     mixed += atomic_fetch_add(&calls, 1) * UINT64_C(0x9e3779b97f4a7c15);
     mixed = (mixed ^ mixed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);

@@ -123,11 +123,12 @@ docket_status docket__name_check(const char *what, const char *name, docket_erro
         return docket__error_set(error, DOCKET_INVALID, "%s %s, but is empty", what, expected);
     }
     if (size > DOCKET__NAME_BYTES) {
-        return docket__error_set(error, DOCKET_INVALID, "%s %s, but has %zu bytes: \"%.60s…\"", what, expected, size,
-                                 name);
+        return docket__error_set(error, DOCKET_INVALID, "%s %s, but has %zu bytes: \"%.60s…\"", what, expected,
+                                 size, name);
     }
-    return docket__error_set(error, DOCKET_INVALID, "%s %s, but \"%s\" has byte 0x%02x at offset %zu", what, expected,
-                             name, (unsigned char)name[find_unprintable(name, size)], find_unprintable(name, size));
+    return docket__error_set(error, DOCKET_INVALID, "%s %s, but \"%s\" has byte 0x%02x at offset %zu", what,
+                             expected, name, (unsigned char)name[find_unprintable(name, size)],
+                             find_unprintable(name, size));
 }
 
 static size_t escape_byte(char *out, uint8_t byte)

@@ -11,13 +11,38 @@ static bool is_valid(const char *text)
 static void only_well_formed_utf8_is_valid(void **state)
 {
     (void)state;
-    const char *const valid[] = {"",           "plain",        "\xc2\x80",         "\xdf\xbf",         "\xe0\xa0\x80",
-                                 "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",     "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf",
-                                 "sixteen bytes ok", "grüße aus Köln", "eight by\xc3\xa9"};
-    const char *const invalid[] = {"\x80",         "\xbf",     "\xc0\x80",         "\xc1\xbf",         "\xc2",
-                                   "\xc2\x41",     "\xe0\x9f\xbf", "\xed\xa0\x80", "\xed\xbf\xbf",     "\xe2\x82",
-                                   "\xe2\x82\x41", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
-                                   "\xf0\x9f\x98", "\xff", "\xfe", "eight by\xff", "seven b\xe2\x82"};
+    const char *const valid[] = {"",
+                                 "plain",
+                                 "\xc2\x80",
+                                 "\xdf\xbf",
+                                 "\xe0\xa0\x80",
+                                 "\xed\x9f\xbf",
+                                 "\xee\x80\x80",
+                                 "\xef\xbf\xbf",
+                                 "\xf0\x90\x80\x80",
+                                 "\xf4\x8f\xbf\xbf",
+                                 "sixteen bytes ok",
+                                 "grüße aus Köln",
+                                 "eight by\xc3\xa9"};
+    const char *const invalid[] = {"\x80",
+                                   "\xbf",
+                                   "\xc0\x80",
+                                   "\xc1\xbf",
+                                   "\xc2",
+                                   "\xc2\x41",
+                                   "\xe0\x9f\xbf",
+                                   "\xed\xa0\x80",
+                                   "\xed\xbf\xbf",
+                                   "\xe2\x82",
+                                   "\xe2\x82\x41",
+                                   "\xf0\x8f\xbf\xbf",
+                                   "\xf4\x90\x80\x80",
+                                   "\xf5\x80\x80\x80",
+                                   "\xf0\x9f\x98",
+                                   "\xff",
+                                   "\xfe",
+                                   "eight by\xff",
+                                   "seven b\xe2\x82"};
     for (size_t i = 0; i < sizeof valid / sizeof valid[0]; i++) {
         assert_true(is_valid(valid[i]));
     }
@@ -71,8 +96,9 @@ static void wrong_name_is_explained(void **state)
     char name[300];
     assert_status(DOCKET_OK, docket__name_check("the step's name", "ok", &error));
     assert_status(DOCKET_INVALID, docket__name_check("the step's name", NULL, &error));
-    assert_string_equal(error.message, "the step's name must be 1 to 255 bytes of UTF-8 without control characters, "
-                                       "but is NULL");
+    assert_string_equal(error.message,
+                        "the step's name must be 1 to 255 bytes of UTF-8 without control characters, "
+                        "but is NULL");
     assert_status(DOCKET_INVALID, docket__name_check("the step's name", "", &error));
     assert_contains(error.message, "but is empty");
     assert_status(DOCKET_INVALID, docket__name_check("the step's name", "a\tb", &error));
@@ -111,12 +137,9 @@ static void cut_leaves_whole_characters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(only_well_formed_utf8_is_valid),
-        cmocka_unit_test(front_is_measured),
-        cmocka_unit_test(names_have_1_to_255_printable_bytes),
-        cmocka_unit_test(wrong_name_is_explained),
-        cmocka_unit_test(unprintable_bytes_are_escaped),
-        cmocka_unit_test(cut_leaves_whole_characters),
+        cmocka_unit_test(only_well_formed_utf8_is_valid),      cmocka_unit_test(front_is_measured),
+        cmocka_unit_test(names_have_1_to_255_printable_bytes), cmocka_unit_test(wrong_name_is_explained),
+        cmocka_unit_test(unprintable_bytes_are_escaped),       cmocka_unit_test(cut_leaves_whole_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

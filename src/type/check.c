@@ -129,10 +129,11 @@ static docket_status check_field(const docket_type *type, const docket_field *fi
         return status;
     }
     if (!is_number_allowed(field->number)) {
-        return docket__error_set(error, DOCKET_INVALID,
-                                 "type %s, member %s: its number must be 1 to 536870911 without 19000 to 19999, but "
-                                 "is %u",
-                                 type->name, field->name, (unsigned)field->number);
+        return docket__error_set(
+            error, DOCKET_INVALID,
+            "type %s, member %s: its number must be 1 to 536870911 without 19000 to 19999, but "
+            "is %u",
+            type->name, field->name, (unsigned)field->number);
     }
     const char *problem = find_kind_problem(field);
     if (problem == NULL && (field->flags & ~(uint32_t)DOCKET__FIELD_SECRET) != 0) {
@@ -154,10 +155,9 @@ static docket_status check_unique(const docket_type *type, const docket_field *f
 {
     for (const docket_field *other = type->schema->fields; other < field; other++) {
         if (other->number == field->number || strcmp(other->name, field->name) == 0) {
-            return docket__error_set(error, DOCKET_INVALID,
-                                     "type %s: members %s (%u) and %s (%u) must have different names and numbers",
-                                     type->name, other->name, (unsigned)other->number, field->name,
-                                     (unsigned)field->number);
+            return docket__error_set(
+                error, DOCKET_INVALID, "type %s: members %s (%u) and %s (%u) must have different names and numbers",
+                type->name, other->name, (unsigned)other->number, field->name, (unsigned)field->number);
         }
     }
     return DOCKET_OK;

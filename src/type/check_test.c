@@ -155,24 +155,29 @@ static void members_are_checked(void **state)
     static const docket_enum_value bad_value[] = {{"", 0}};
     static const docket_enum bad_values = {"Bad", bad_value, 1};
     fields[0].number = 0;
-    assert_refused("type Sample, member number: its number must be 1 to 536870911 without 19000 to 19999, but is 0");
+    assert_refused(
+        "type Sample, member number: its number must be 1 to 536870911 without 19000 to 19999, but is 0");
     fields[0].number = 19500;
-    assert_refused("type Sample, member number: its number must be 1 to 536870911 without 19000 to 19999, but is 19500");
+    assert_refused(
+        "type Sample, member number: its number must be 1 to 536870911 without 19000 to 19999, but is 19500");
     fields[0].number = 2;
     assert_refused("type Sample: members number (2) and texts (2) must have different names and numbers");
     fields[0].name = "texts";
     assert_refused("type Sample: members texts (1) and texts (2) must have different names and numbers");
     fields[1].name = NULL;
-    assert_refused("type Sample, member number 2: its name must be 1 to 255 bytes of UTF-8 without control characters, "
-                   "but is NULL");
+    assert_refused(
+        "type Sample, member number 2: its name must be 1 to 255 bytes of UTF-8 without control characters, "
+        "but is NULL");
     fields[0].kind = 14;
     assert_refused("type Sample, member number: its kind is none of DOCKET_KIND_…");
     fields[0].label = 3;
     assert_refused("type Sample, member number: its label is none of DOCKET_LABEL_…");
     fields[0].fixed_size = 8;
-    assert_refused("type Sample, member number: fixed_size must be 1 to 16777216 for a FIXED and 0 for other kinds");
+    assert_refused(
+        "type Sample, member number: fixed_size must be 1 to 16777216 for a FIXED and 0 for other kinds");
     fields[0].kind = DOCKET_KIND_FIXED;
-    assert_refused("type Sample, member number: fixed_size must be 1 to 16777216 for a FIXED and 0 for other kinds");
+    assert_refused(
+        "type Sample, member number: fixed_size must be 1 to 16777216 for a FIXED and 0 for other kinds");
     fields[0].kind = DOCKET_KIND_STRUCT;
     assert_refused("type Sample, member number: a STRUCT needs a nested type, and no other kind has one");
     fields[0].type = DOCKET_OF(Point);
@@ -184,8 +189,9 @@ static void members_are_checked(void **state)
     assert_refused("type Sample, member number: its enum has a count, but no values");
     fields[0].kind = DOCKET_KIND_ENUM;
     fields[0].values = &bad_values;
-    assert_refused("type Sample, member number 1: the name of an enum's value must be 1 to 255 bytes of UTF-8 without "
-                   "control characters, but is empty");
+    assert_refused(
+        "type Sample, member number 1: the name of an enum's value must be 1 to 255 bytes of UTF-8 without "
+        "control characters, but is empty");
     fields[0].flags = 2;
     assert_refused("type Sample, member number: its flags are reserved");
 }
@@ -208,7 +214,8 @@ static void only_structs_are_nested(void **state)
     (void)state;
     fields[0] = (docket_field){.number = 1, .kind = DOCKET_KIND_STRUCT, .name = "nested", .type = DOCKET_OF(Image)};
     assert_refused("type Sample, member nested: only a struct type can be nested");
-    fields[0] = (docket_field){.number = 1, .kind = DOCKET_KIND_STRUCT, .name = "nested", .type = DOCKET_OF(Target)};
+    fields[0] =
+        (docket_field){.number = 1, .kind = DOCKET_KIND_STRUCT, .name = "nested", .type = DOCKET_OF(Target)};
     assert_status(DOCKET_OK, docket_type_check(&type, NULL));
     fields[0].label = DOCKET_LABEL_OPTIONAL;
     assert_refused("type Sample, member nested: an OPTIONAL cannot hold a STRUCT, which has NULL for that");

@@ -17,7 +17,8 @@
 
 #include <string.h>
 
-typedef docket_status encode_fn(const docket_type *type, const void *value, docket_buffer *out, docket_error *error);
+typedef docket_status encode_fn(const docket_type *type, const void *value, docket_buffer *out,
+                                docket_error *error);
 
 static docket_status refuse_resource(docket_error *error)
 {
@@ -126,7 +127,8 @@ static docket_status copy(const docket_type *type, const void *from, docket_aren
 }
 
 /* A hand-written codec may have failed without a word, or have overlooked that memory ran out. */
-static docket_status finish(const docket_type *type, docket_status status, bool is_out_of_memory, docket_error *error)
+static docket_status finish(const docket_type *type, docket_status status, bool is_out_of_memory,
+                            docket_error *error)
 {
     if (status == DOCKET_OK && is_out_of_memory) {
         status = DOCKET_NO_MEMORY;
@@ -193,8 +195,9 @@ docket_status docket__type_copy(const docket_type *type, const void *from, docke
 
 static bool is_plain_number(const docket_field *field)
 {
-    return field->label == DOCKET_LABEL_ONE && field->kind != DOCKET_KIND_BOOL && field->kind != DOCKET_KIND_STRING &&
-           field->kind != DOCKET_KIND_BYTES && field->kind != DOCKET_KIND_STRUCT;
+    return field->label == DOCKET_LABEL_ONE && field->kind != DOCKET_KIND_BOOL &&
+           field->kind != DOCKET_KIND_STRING && field->kind != DOCKET_KIND_BYTES &&
+           field->kind != DOCKET_KIND_STRUCT;
 }
 
 bool docket__type_needs_seal(const docket_type *type)
@@ -227,7 +230,6 @@ docket_status docket__type_seal(const docket_type *type, void *value, docket_are
         return DOCKET_OK;
     }
     bool is_struct = (docket__type_base(type)->flags & DOCKET_TYPE_STRUCT) != 0;
-    docket_status status =
-        is_struct ? docket__plain_seal(type, value, arena, error) : seal_blob(value, error);
+    docket_status status = is_struct ? docket__plain_seal(type, value, arena, error) : seal_blob(value, error);
     return finish(type, status, false, error);
 }

@@ -34,8 +34,8 @@ DOCKET_MUST_CHECK docket_status docket__type_encode_key(const docket_type *type,
 DOCKET_MUST_CHECK docket_status docket__type_copy(const docket_type *type, const void *from, docket_arena *arena,
                                                   void *value, docket_error *error);
 
-/* False if docket__type_seal has nothing to do for any value of the type: structs of plain numbers, blobs without
- * their bytes' content, hand-written types. Cheap, but worth keeping per step. */
+/* False if docket__type_seal has nothing to do for any value of the type: structs of plain numbers (bool is not plain),
+ * hand-written types, resources. Cheap, but worth keeping per step. */
 bool docket__type_needs_seal(const docket_type *type);
 
 /* Checks and normalises a fresh value in place, so that it cannot be told from a restored one: unset STRING becomes "",

@@ -15,7 +15,8 @@ typedef struct Decimal {
     int number;
 } Decimal;
 
-static docket_status encode_decimal(const docket_type *type, const void *value, docket_buffer *out, docket_error *error)
+static docket_status encode_decimal(const docket_type *type, const void *value, docket_buffer *out,
+                                    docket_error *error)
 {
     (void)type;
     int number = ((const Decimal *)value)->number;
@@ -87,8 +88,8 @@ static void alias_has_the_bytes_of_its_base(void **state)
     assert_status(DOCKET_OK,
                   docket_decode(DOCKET_OF(FinalTarget), docket_buffer_bytes(&out), &arena, &back, &error));
     assert_int_equal(back.value.value.y, 2);
-    assert_status(DOCKET_CORRUPT,
-                  docket_decode(DOCKET_OF(FinalTarget), (docket_bytes){(const uint8_t *)"", 1}, &arena, &back, &error));
+    assert_status(DOCKET_CORRUPT, docket_decode(DOCKET_OF(FinalTarget), (docket_bytes){(const uint8_t *)"", 1},
+                                                &arena, &back, &error));
     assert_string_equal(error.message, "FinalTarget: no field number at byte 0");
     assert_string_equal(error.type, "FinalTarget");
 }
@@ -148,8 +149,7 @@ static void hand_written_codec_is_used(void **state)
     assert_status(DOCKET_OK, docket_encode(DOCKET_OF(Price), &price, &out, &error));
     assert_status(DOCKET_OK, docket__type_encode_key(DOCKET_OF(Price), &price, &out, &error));
     assert_written("422", 3);
-    assert_status(DOCKET_OK,
-                  docket_decode(DOCKET_OF(Price), (docket_bytes){out.data, 2}, &arena, &back, &error));
+    assert_status(DOCKET_OK, docket_decode(DOCKET_OF(Price), (docket_bytes){out.data, 2}, &arena, &back, &error));
     assert_int_equal(back.value.number, 42);
     assert_status(DOCKET_OK, docket__type_copy(DOCKET_OF(Price), &price, &arena, &back, &error));
     assert_int_equal(back.value.number, 42);
@@ -186,8 +186,8 @@ static void overlooked_lack_of_memory_is_told(void **state)
     assert_status(DOCKET_NO_MEMORY, error.status);
     docket__buffer_release(&out);
     test_allocator_begin(&allocator, 1);
-    assert_status(DOCKET_NO_MEMORY, docket_decode(DOCKET_OF(Decimal), (docket_bytes){(const uint8_t *)"42", 2}, &arena,
-                                                  &value, &error));
+    assert_status(DOCKET_NO_MEMORY, docket_decode(DOCKET_OF(Decimal), (docket_bytes){(const uint8_t *)"42", 2},
+                                                  &arena, &value, &error));
     assert_int_equal(value.number, 0);
     docket__arena_release(&arena);
     test_allocator_end();
@@ -258,8 +258,9 @@ static void copy_of_a_wrong_value_is_refused(void **state)
     const Line wrong[] = {{.article = "ok"}, {.article = "\xff"}};
     Everything copy = {0};
     docket_error error;
-    assert_status(DOCKET_ENCODE, docket__type_copy(DOCKET_OF(Everything), &(Everything){.lines = wrong, .lines_count = 2},
-                                                   &arena, &copy, &error));
+    assert_status(DOCKET_ENCODE,
+                  docket__type_copy(DOCKET_OF(Everything), &(Everything){.lines = wrong, .lines_count = 2}, &arena,
+                                    &copy, &error));
     assert_string_equal(error.message, "Everything.lines[1].article: the text is not valid UTF-8");
     assert_memory_equal(&copy, &zero, sizeof zero);
 }

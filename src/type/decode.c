@@ -192,7 +192,8 @@ static bool draw_memory(decoding *self, size_t count, size_t size)
     return true;
 }
 
-static docket_status store_nested(decoding *self, const message *in, const entry *read, uint8_t *nested, size_t index)
+static docket_status store_nested(decoding *self, const message *in, const entry *read, uint8_t *nested,
+                                  size_t index)
 {
     docket__path path = {in->path, read->field->name, index};
     docket_bytes bytes = {read->data, read->size};
@@ -270,8 +271,7 @@ static docket_status take_list(decoding *self, const message *in, const docket_f
     if (field->kind == DOCKET_KIND_STRUCT && !draw_memory(self, count, size)) {
         return fail_field(self, in, field, "more structs than the bytes can account for");
     }
-    void *elements =
-        docket__arena_allocate_array(self->arena, count, size, docket__field_element_alignment(field));
+    void *elements = docket__arena_allocate_array(self->arena, count, size, docket__field_element_alignment(field));
     docket__pointer_store(in->value + field->offset, elements);
     docket__count_store(side, 0);
     return elements != NULL ? DOCKET_OK : DOCKET_NO_MEMORY;

@@ -342,8 +342,8 @@ static void assert_value_or_refusal(docket_bytes bytes)
     docket_status status = docket_decode(DOCKET_OF(Everything), bytes, &memory, &value, &error);
     if (status == DOCKET_OK) {
         assert_status(DOCKET_OK, docket_encode(DOCKET_OF(Everything), &value, &canonical, &error));
-        assert_status(DOCKET_OK, docket_decode(DOCKET_OF(Everything), docket_buffer_bytes(&canonical), &memory, &back,
-                                               &error));
+        assert_status(DOCKET_OK, docket_decode(DOCKET_OF(Everything), docket_buffer_bytes(&canonical), &memory,
+                                               &back, &error));
         assert_same(DOCKET_OF(Everything), &value, &back);
     } else {
         assert_status(DOCKET_CORRUPT, status);

@@ -121,8 +121,8 @@ static docket_status end_length(encoding *self, size_t start)
     return DOCKET_OK;
 }
 
-static docket_status encode_nested(encoding *self, const docket__path *parent, const docket_field *field, size_t index,
-                                   const uint8_t *nested)
+static docket_status encode_nested(encoding *self, const docket__path *parent, const docket_field *field,
+                                   size_t index, const uint8_t *nested)
 {
     docket__path path = {parent, field->name, index};
     const docket_type *type = docket__type_base(field->type);
@@ -171,8 +171,7 @@ static docket_status encode_single(encoding *self, const docket__path *path, con
     switch (field->kind) {
     case DOCKET_KIND_STRING: {
         const char *text = docket__pointer_load(at);
-        return text == NULL || *text == '\0' ? DOCKET_OK
-                                             : encode_value(self, path, field, DOCKET__PATH_WHOLE, at);
+        return text == NULL || *text == '\0' ? DOCKET_OK : encode_value(self, path, field, DOCKET__PATH_WHOLE, at);
     }
     case DOCKET_KIND_BYTES:
         return docket__bytes_load(at).size == 0 ? DOCKET_OK
@@ -274,10 +273,11 @@ docket_status docket__plain_encode(const docket_type *type, const void *value, d
     }
     size_t written = out->size - start;
     if (status == DOCKET_OK && self.nested_memory > docket__nested_memory_limit(written)) {
-        return docket__path_fail(&root, error, DOCKET_ENCODE,
-                                 "%zu bytes of nested structs have only %zu bytes of content: more than the limit of "
-                                 "1 MiB and 256 to 1",
-                                 self.nested_memory, written);
+        return docket__path_fail(
+            &root, error, DOCKET_ENCODE,
+            "%zu bytes of nested structs have only %zu bytes of content: more than the limit of "
+            "1 MiB and 256 to 1",
+            self.nested_memory, written);
     }
     return status;
 }

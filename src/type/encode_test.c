@@ -81,7 +81,8 @@ static void every_kind_has_its_protobuf_bytes(void **state)
 static void optional_is_written_when_it_is_there(void **state)
 {
     (void)state;
-    const Everything zeros = {.has_ob = true, .has_od = true, .has_otext = true, .has_obytes = true, .has_ofixed = true};
+    const Everything zeros = {
+        .has_ob = true, .has_od = true, .has_otext = true, .has_obytes = true, .has_ofixed = true};
     assert_bytes(encode(DOCKET_OF(Everything), &zeros),
                  "5a03000000  70 00  a101 0000000000000000  aa01 00  b201 00  c201 03000000");
     const Everything absent = {.ob = true, .od = 1.0, .otext = "not there", .oi32 = 7};
@@ -236,7 +237,8 @@ static void what_cannot_be_encoded_is_named(void **state)
     const Line wrong = {.article = "\xc0\x80"};
     const Line lines[] = {{.article = "fine"}, {.tags = texts, .tags_count = 2}};
     const docket_bytes bytes[] = {{NULL, 3}};
-    assert_refused(DOCKET_OF(Everything), &(Everything){.text = "\xff"}, "Everything.text: the text is not valid UTF-8");
+    assert_refused(DOCKET_OF(Everything), &(Everything){.text = "\xff"},
+                   "Everything.text: the text is not valid UTF-8");
     assert_refused(DOCKET_OF(Everything), &(Everything){.line = &wrong},
                    "Everything.line.article: the text is not valid UTF-8");
     assert_refused(DOCKET_OF(Everything), &(Everything){.lines = lines, .lines_count = 2},
@@ -259,7 +261,8 @@ static void structs_that_decoding_would_refuse_are_refused(void **state)
     assert_bytes(encode(DOCKET_OF(Wides), &(Wides){.all = wide, .all_count = 1}), "0a 05 0a 03 000000");
     docket_buffer out = {0};
     docket_error error;
-    assert_status(DOCKET_ENCODE, docket_encode(DOCKET_OF(Wides), &(Wides){.all = wide, .all_count = 3}, &out, &error));
+    assert_status(DOCKET_ENCODE,
+                  docket_encode(DOCKET_OF(Wides), &(Wides){.all = wide, .all_count = 3}, &out, &error));
     assert_contains(error.message, "Wides: 3000012 bytes of nested structs have only 21 bytes of content");
     docket__buffer_release(&out);
 }

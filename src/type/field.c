@@ -1,20 +1,17 @@
 #include "type/field.h"
 
-#define FORM(wire, type) {DOCKET__WIRE_##wire, sizeof(type), _Alignof(type)}
+#define FORM(wire, type)                                  \
+    {                                                     \
+        DOCKET__WIRE_##wire, sizeof(type), _Alignof(type) \
+    }
 
 const docket__kind_form docket__kind_forms[DOCKET_KIND_STRUCT + 1] = {
-    [DOCKET_KIND_BOOL] = FORM(VARINT, bool),
-    [DOCKET_KIND_INT32] = FORM(VARINT, int32_t),
-    [DOCKET_KIND_INT64] = FORM(VARINT, int64_t),
-    [DOCKET_KIND_UINT32] = FORM(VARINT, uint32_t),
-    [DOCKET_KIND_UINT64] = FORM(VARINT, uint64_t),
-    [DOCKET_KIND_FLOAT] = FORM(FIXED32, float),
-    [DOCKET_KIND_DOUBLE] = FORM(FIXED64, double),
-    [DOCKET_KIND_STRING] = FORM(BYTES, const char *),
-    [DOCKET_KIND_BYTES] = FORM(BYTES, docket_bytes),
-    [DOCKET_KIND_TIME_MS] = FORM(VARINT, int64_t),
-    [DOCKET_KIND_FIXED] = {DOCKET__WIRE_BYTES, 0, 1},
-    [DOCKET_KIND_ENUM] = FORM(VARINT, int32_t),
+    [DOCKET_KIND_BOOL] = FORM(VARINT, bool),           [DOCKET_KIND_INT32] = FORM(VARINT, int32_t),
+    [DOCKET_KIND_INT64] = FORM(VARINT, int64_t),       [DOCKET_KIND_UINT32] = FORM(VARINT, uint32_t),
+    [DOCKET_KIND_UINT64] = FORM(VARINT, uint64_t),     [DOCKET_KIND_FLOAT] = FORM(FIXED32, float),
+    [DOCKET_KIND_DOUBLE] = FORM(FIXED64, double),      [DOCKET_KIND_STRING] = FORM(BYTES, const char *),
+    [DOCKET_KIND_BYTES] = FORM(BYTES, docket_bytes),   [DOCKET_KIND_TIME_MS] = FORM(VARINT, int64_t),
+    [DOCKET_KIND_FIXED] = {DOCKET__WIRE_BYTES, 0, 1},  [DOCKET_KIND_ENUM] = FORM(VARINT, int32_t),
     [DOCKET_KIND_STRUCT] = {DOCKET__WIRE_BYTES, 0, 0},
 };
 

@@ -86,8 +86,12 @@ static int make_type(void **state)
                                .side_offset = 16,
                                .type = DOCKET_OF(Point)};
     schema = (docket_schema){fields, 2};
-    type = (docket_type){
-        .abi = DOCKET_TYPE_ABI, .flags = DOCKET_TYPE_STRUCT, .name = "T", .size = 48, .alignment = 8, .schema = &schema};
+    type = (docket_type){.abi = DOCKET_TYPE_ABI,
+                         .flags = DOCKET_TYPE_STRUCT,
+                         .name = "T",
+                         .size = 48,
+                         .alignment = 8,
+                         .schema = &schema};
     return 0;
 }
 

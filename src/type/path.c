@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static size_t append(char *text, size_t capacity, size_t length, const char *separator, const char *name, size_t index)
+static size_t append(char *text, size_t capacity, size_t length, const char *separator, const char *name,
+                     size_t index)
 {
     size_t room = capacity - length;
     int wanted = index == DOCKET__PATH_WHOLE ? snprintf(text + length, room, "%s%s", separator, name)

@@ -13,15 +13,15 @@
 DOCKET_ENUM(Grade, (GRADE_BAD, -1), (GRADE_UNKNOWN, 0), (GRADE_GOOD, 7));
 DOCKET_STRUCT(Point, (INT32, x), (INT32, y));
 DOCKET_STRUCT(Line, (STRING, article), (INT64, cents), (LIST(STRING), tags), (STRUCT(Point), place));
-DOCKET_STRUCT(Everything, (BOOL, b), (INT32, i32), (INT64, i64), (UINT32, u32), (UINT64, u64), (FLOAT, f), (DOUBLE, d),
-              (STRING, text), (BYTES, bytes), (TIME_MS, time), (FIXED(3), fixed), (ENUM(Grade), grade),
+DOCKET_STRUCT(Everything, (BOOL, b), (INT32, i32), (INT64, i64), (UINT32, u32), (UINT64, u64), (FLOAT, f),
+              (DOUBLE, d), (STRING, text), (BYTES, bytes), (TIME_MS, time), (FIXED(3), fixed), (ENUM(Grade), grade),
               (STRUCT(Line), line), (OPTIONAL(BOOL), ob), (OPTIONAL(INT32), oi32), (OPTIONAL(INT64), oi64),
               (OPTIONAL(UINT32), ou32), (OPTIONAL(UINT64), ou64), (OPTIONAL(FLOAT), of), (OPTIONAL(DOUBLE), od),
               (OPTIONAL(STRING), otext), (OPTIONAL(BYTES), obytes), (OPTIONAL(TIME_MS), otime),
               (OPTIONAL(FIXED(3)), ofixed), (OPTIONAL(ENUM(Grade)), ograde), (LIST(BOOL), lb), (LIST(INT32), li32),
-              (LIST(INT64), li64), (LIST(UINT32), lu32), (LIST(UINT64), lu64), (LIST(FLOAT), lf), (LIST(DOUBLE), ld),
-              (LIST(STRING), ltext), (LIST(BYTES), lbytes), (LIST(TIME_MS), ltime), (LIST(FIXED(3)), lfixed),
-              (LIST(ENUM(Grade)), lgrade), (LIST(STRUCT(Line)), lines));
+              (LIST(INT64), li64), (LIST(UINT32), lu32), (LIST(UINT64), lu64), (LIST(FLOAT), lf),
+              (LIST(DOUBLE), ld), (LIST(STRING), ltext), (LIST(BYTES), lbytes), (LIST(TIME_MS), ltime),
+              (LIST(FIXED(3)), lfixed), (LIST(ENUM(Grade)), lgrade), (LIST(STRUCT(Line)), lines));
 
 static inline uint64_t sample_next(uint64_t *seed)
 {
@@ -101,8 +101,7 @@ static inline void sample_list(uint64_t *seed, docket_arena *arena, const docket
 {
     size_t count = sample_next(seed) % 5;
     size_t size = docket__field_element_size(field);
-    uint8_t *elements =
-        docket__arena_allocate_array(arena, count, size, docket__field_element_alignment(field));
+    uint8_t *elements = docket__arena_allocate_array(arena, count, size, docket__field_element_alignment(field));
     for (size_t i = 0; i < count; i++) {
         sample_element(seed, arena, field, elements + i * size);
     }

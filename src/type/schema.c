@@ -31,8 +31,8 @@ enum { LARGEST_TYPE_BYTES = 64 * 1024 * 1024 }; /* of a rebuilt type: nobody has
 static const enum_record *record_enum(docket_arena *arena, const docket_enum *values)
 {
     enum_record *record = docket__arena_allocate(arena, sizeof *record, _Alignof(enum_record));
-    enum_value_record *names = docket__arena_allocate_array(arena, values->value_count, sizeof *names,
-                                                            _Alignof(enum_value_record));
+    enum_value_record *names =
+        docket__arena_allocate_array(arena, values->value_count, sizeof *names, _Alignof(enum_value_record));
     if (record == NULL || names == NULL) {
         return NULL;
     }
@@ -129,8 +129,8 @@ static docket_status refuse(const rebuilding *self, const char *problem)
 static const docket_enum *rebuild_enum(docket_arena *arena, const enum_record *record)
 {
     docket_enum *rebuilt = docket__arena_allocate(arena, sizeof *rebuilt, _Alignof(docket_enum));
-    docket_enum_value *values = docket__arena_allocate_array(arena, record->values_count, sizeof *values,
-                                                             _Alignof(docket_enum_value));
+    docket_enum_value *values =
+        docket__arena_allocate_array(arena, record->values_count, sizeof *values, _Alignof(docket_enum_value));
     if (rebuilt == NULL || values == NULL) {
         return NULL;
     }
@@ -218,8 +218,8 @@ static docket_status refuse_encode(const docket_type *type, const void *value, d
 {
     (void)value;
     (void)out;
-    return docket__error_set(error, DOCKET_UNSUPPORTED, "type %s has a codec of its own, which is not in this program",
-                             type->name);
+    return docket__error_set(error, DOCKET_UNSUPPORTED,
+                             "type %s has a codec of its own, which is not in this program", type->name);
 }
 
 static docket_status refuse_decode(const docket_type *type, docket_bytes bytes, docket_arena *arena, void *value,

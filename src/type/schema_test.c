@@ -177,7 +177,8 @@ static void hand_written_type_comes_back_without_codec(void **state)
 static void secret_mark_is_kept(void **state)
 {
     (void)state;
-    docket_field field = {.number = 1, .kind = DOCKET_KIND_STRING, .name = "password", .flags = DOCKET__FIELD_SECRET};
+    docket_field field = {
+        .number = 1, .kind = DOCKET_KIND_STRING, .name = "password", .flags = DOCKET__FIELD_SECRET};
     const docket_schema schema = {&field, 1};
     const docket_type type = {.abi = DOCKET_TYPE_ABI,
                               .flags = DOCKET_TYPE_STRUCT,
@@ -225,11 +226,11 @@ static void damaged_schemas_are_refused(void **state)
     (void)state;
     assert_refused(DOCKET_CORRUPT, "0801", "schema, type 0: there is none");
     assert_refused(DOCKET_CORRUPT, "0801 18 01", "schema_record: unknown field number 3 at byte 2");
-    assert_refused(DOCKET_CORRUPT, "0801 12 02 10 01",
-                   "schema: a type's name must be 1 to 255 bytes of UTF-8 without control characters, but is empty");
+    assert_refused(
+        DOCKET_CORRUPT, "0801 12 02 10 01",
+        "schema: a type's name must be 1 to 255 bytes of UTF-8 without control characters, but is empty");
     assert_refused(DOCKET_CORRUPT, "0801 12 05 0a 01 41 10 04", "schema, type 0: unknown form");
-    assert_refused(DOCKET_CORRUPT, "0801 12 08 0a 01 41 10 02 22 01 61",
-                   "schema, type 0: a blob has no layout");
+    assert_refused(DOCKET_CORRUPT, "0801 12 08 0a 01 41 10 02 22 01 61", "schema, type 0: a blob has no layout");
     assert_refused(DOCKET_CORRUPT, "0801 12 08 0a 01 41 10 01 22 01 61",
                    "schema, type 0: only a struct has members, and only a hand-written type a layout");
     assert_refused(DOCKET_CORRUPT, "0801 12 0d 0a 01 41 10 01 1a 06 0801 10 0e 22 00",

@@ -61,8 +61,12 @@ static void empty_things_take_one_form(void **state)
 {
     (void)state;
     static const int32_t elsewhere[] = {1};
-    Everything value = {
-        .bytes = {(const uint8_t *)"", 0}, .li32 = elsewhere, .oi32 = 7, .otext = "absent", .has_ob = true, .ob = true};
+    Everything value = {.bytes = {(const uint8_t *)"", 0},
+                        .li32 = elsewhere,
+                        .oi32 = 7,
+                        .otext = "absent",
+                        .has_ob = true,
+                        .ob = true};
     memset(&value.b, 4, 1);
     memset(&value.has_ob, 9, 1);
     seal(DOCKET_OF(Everything), &value);
@@ -82,7 +86,8 @@ static void settled_value_takes_no_memory(void **state)
     const char *const tags[] = {"a", "b"};
     const Line line = {.article = "x", .tags = tags, .tags_count = 2};
     const Line lines[] = {line, line};
-    Everything value = {.text = "t", .line = &line, .lines = lines, .lines_count = 2, .ltext = tags, .ltext_count = 2};
+    Everything value = {
+        .text = "t", .line = &line, .lines = lines, .lines_count = 2, .ltext = tags, .ltext_count = 2};
     test_allocator_begin(&allocator, 0);
     seal(DOCKET_OF(Everything), &value);
     assert_int_equal(allocator.requests, 0);
@@ -149,12 +154,14 @@ static void wrong_values_are_named(void **state)
     const Line wrong[] = {{0}, {.tags = tags, .tags_count = 2}};
     const docket_bytes bytes[] = {{NULL, 3}};
     assert_refused((Everything){.text = "\xff"}, "Everything.text: the text is not valid UTF-8");
-    assert_refused((Everything){.has_otext = true, .otext = "\xff"}, "Everything.otext: the text is not valid UTF-8");
+    assert_refused((Everything){.has_otext = true, .otext = "\xff"},
+                   "Everything.otext: the text is not valid UTF-8");
     assert_refused((Everything){.line = &wrong[1]}, "Everything.line.tags[1]: the text is not valid UTF-8");
     assert_refused((Everything){.lines = wrong, .lines_count = 2},
                    "Everything.lines[1].tags[1]: the text is not valid UTF-8");
     assert_refused((Everything){.ld_count = 1}, "Everything.ld: the list has a count, but its elements are NULL");
-    assert_refused((Everything){.bytes = {NULL, 1}}, "Everything.bytes: the bytes have a size, but their data is NULL");
+    assert_refused((Everything){.bytes = {NULL, 1}},
+                   "Everything.bytes: the bytes have a size, but their data is NULL");
     assert_refused((Everything){.lbytes = bytes, .lbytes_count = 1},
                    "Everything.lbytes[0]: the bytes have a size, but their data is NULL");
     assert_refused((Everything){.ld = (const double[]){1}, .ld_count = SIZE_MAX / 2},

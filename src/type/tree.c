@@ -58,7 +58,8 @@ static docket_status visit_nested(docket__type_tree *tree, docket__type_node *no
     return *height <= DOCKET__DEEPEST_NESTING ? DOCKET_OK : refuse_depth(node->type, error);
 }
 
-static docket_status visit_new(docket__type_tree *tree, const docket_type *type, unsigned depth, docket_error *error)
+static docket_status visit_new(docket__type_tree *tree, const docket_type *type, unsigned depth,
+                               docket_error *error)
 {
     docket__type_node *node = add_node(tree, type);
     if (node == NULL) {
