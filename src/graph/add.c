@@ -187,6 +187,7 @@ static docket__graph_step *make_step(docket_graph *graph, const addition *new)
     made->options.name = name;
     made->output = new->output;
     made->inputs = inputs;
+    made->input_count = new->step->input_count;
     return made;
 }
 

@@ -18,32 +18,34 @@
 
 #define DOCKET__NO_STEP UINT32_MAX
 
-/* A type of the graph: equal names are one node. */
+/* A type of the graph: equal names are one node. What planning looks at stands first, here and in steps. */
 typedef struct docket__graph_type {
     const docket_type *type; /* the descriptor that was mentioned first */
-    uint8_t fingerprint[32];
-    uint32_t producer; /* index of the step that makes it, or DOCKET__NO_STEP */
-    bool resource;
-    bool needs_seal;      /* see docket__type_seal */
-    docket_bytes schema;  /* its description for stores, if a recorded step makes it; else empty */
     const void *provided; /* by docket_graph_provide, or NULL; cuts every plan here even if a step makes the type */
+    uint32_t producer;    /* index of the step that makes it, or DOCKET__NO_STEP */
+    bool resource;
+    bool needs_seal;     /* see docket__type_seal */
+    docket_bytes schema; /* its description for stores, if a recorded step makes it; else empty */
+    uint8_t fingerprint[32];
 } docket__graph_type;
 
 /* A step of the graph. Names are copies that live as long as the graph. */
 typedef struct docket__graph_step {
-    docket_step_info info;
+    const uint32_t *inputs; /* type indices */
+    uint32_t input_count;
+    uint32_t output; /* type index */
     const docket_step *step;
-    docket_step_options
-        options;            /* with defaults filled in: attempts ≥ 1, backoff complete, store and grace resolved;
-                                    the step holds a reference to the store */
-    uint32_t output;        /* type index */
-    const uint32_t *inputs; /* type indices, info.input_count of them */
+    docket_step_info info;
+    /* With defaults filled in: attempts ≥ 1, backoff complete, store and grace resolved. The step holds a reference to
+     * the store. */
+    docket_step_options options;
 } docket__graph_step;
 
 /* One step of a plan. */
 typedef struct docket__plan_node {
     const docket__graph_step *step;
-    uint32_t slot;              /* of its output */
+    uint32_t slot; /* of its output */
+    uint32_t input_count;
     const uint32_t *inputs;     /* slots, in the order of the step's inputs */
     const uint32_t *dependents; /* nodes that take its output, each once, in plan order */
     uint32_t dependent_count;

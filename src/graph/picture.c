@@ -160,7 +160,7 @@ static char *draw(const docket_graph *graph, const language *pen)
     }
     for (uint32_t i = 0; i < graph->step_count; i++) {
         const docket__graph_step *step = graph->steps[i];
-        for (size_t k = 0; k < step->info.input_count; k++) {
+        for (uint32_t k = 0; k < step->input_count; k++) {
             pen->input(&out, step->inputs[k], i, step->info.inputs[k].flags);
         }
         pen->output(&out, i, step->output);

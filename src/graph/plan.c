@@ -114,7 +114,7 @@ static void walk_from(planner *walk, uint32_t type)
     while (walk->depth > 0) {
         docket__graph_frame *top = &walk->stack[walk->depth - 1];
         const docket__graph_step *step = walk->graph->steps[top->step];
-        if (top->next < step->info.input_count) {
+        if (top->next < step->input_count) {
             reach_type(walk, step->inputs[top->next++]);
         } else {
             assign_slot(walk, step->output, walk->step_count);
@@ -175,7 +175,7 @@ static bool lay_out_slots(const planner *walk, docket__plan *plan)
 static uint32_t list_feeders(const docket__plan *plan, const docket__plan_node *node, uint32_t *feeders)
 {
     uint32_t count = 0;
-    for (size_t i = 0; i < node->step->info.input_count; i++) {
+    for (uint32_t i = 0; i < node->input_count; i++) {
         uint32_t producer = plan->slots[node->inputs[i]].producer;
         bool is_new = producer != DOCKET__NO_STEP;
         for (uint32_t k = 0; k < count && is_new; k++) {
@@ -192,7 +192,7 @@ static bool lay_out_nodes(const planner *walk, docket__plan *plan)
 {
     size_t input_total = 0;
     for (uint32_t i = 0; i < walk->step_count; i++) {
-        input_total += walk->graph->steps[walk->steps[i]]->info.input_count;
+        input_total += walk->graph->steps[walk->steps[i]]->input_count;
     }
     plan->nodes = TAKE_ARRAY(&plan->memory, walk->step_count, docket__plan_node);
     uint32_t *inputs = TAKE_ARRAY(&plan->memory, input_total, uint32_t);
@@ -203,12 +203,13 @@ static bool lay_out_nodes(const planner *walk, docket__plan *plan)
     for (uint32_t i = 0; i < plan->node_count; i++) {
         const docket__graph_step *step = walk->graph->steps[walk->steps[i]];
         docket__plan_node *node = &plan->nodes[i];
-        *node = (docket__plan_node){.step = step, .slot = walk->slot_of[step->output], .inputs = inputs};
-        for (size_t k = 0; k < step->info.input_count; k++) {
+        *node = (docket__plan_node){
+            .step = step, .slot = walk->slot_of[step->output], .input_count = step->input_count, .inputs = inputs};
+        for (uint32_t k = 0; k < step->input_count; k++) {
             *inputs++ = walk->slot_of[step->inputs[k]];
         }
-        plan->recorded_count += step->options.scope != DOCKET_SCOPE_NONE;
-        plan->has_workflow = plan->has_workflow || step->options.scope == DOCKET_SCOPE_WORKFLOW;
+        plan->recorded_count += step->info.scope != DOCKET_SCOPE_NONE;
+        plan->has_workflow = plan->has_workflow || step->info.scope == DOCKET_SCOPE_WORKFLOW;
     }
     return true;
 }

@@ -29,7 +29,7 @@ static bool find_cycle_from(search *walk, uint32_t root, uint32_t *closing)
     while (walk->depth > 0) {
         docket__graph_frame *top = &walk->stack[walk->depth - 1];
         const docket__graph_step *step = walk->graph->steps[top->step];
-        if (top->next == step->info.input_count) {
+        if (top->next == step->input_count) {
             walk->states[top->step] = STEP_DONE;
             walk->depth--;
             continue;
