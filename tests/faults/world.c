@@ -382,11 +382,18 @@ static void prepare_stumbling(world *self)
     validate(self, self->graph);
 }
 
+/* One step only: each attempt is a fork. */
 static void prepare_isolated(world *self)
 {
-    docket_step_options options = options_of(self, DOCKET_SCOPE_NONE);
-    options.isolated = true;
-    build_with(self, options);
+    docket_step_options isolated = options_of(self, DOCKET_SCOPE_NONE);
+    isolated.isolated = true;
+    open_pool(self, 2);
+    self->graph = new_graph(self, "reports");
+    add(self, self->graph, &split_step, isolated);
+    add(self, self->graph, &weigh_step, options_of(self, DOCKET_SCOPE_NONE));
+    add(self, self->graph, &wish_step, options_of(self, DOCKET_SCOPE_NONE));
+    add(self, self->graph, &write_report_step, options_of(self, DOCKET_SCOPE_NONE));
+    validate(self, self->graph);
 }
 
 static void prepare_nested(world *self)
