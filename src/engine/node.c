@@ -239,6 +239,7 @@ static docket_status look_up(docket_ctx *ctx, docket_record **record, const char
 {
     int64_t started_ns = docket__observed(ctx->execution) ? docket__clock_monotonic_ns() : 0;
     docket_found found;
+    ctx->replace = false;
     docket_status status = docket__store_lookup(ctx->step->options.store, &ctx->holder.key,
                                                 ctx->execution->deadline_ms, &found, record, error);
     if (status == DOCKET_OK) {
@@ -336,16 +337,14 @@ static bool take_over(docket__node *node, docket__node **next)
         ended = true;
     } else if (record != NULL) {
         const char *reason = NULL;
-        docket_status status = docket__record_restore(record, output_type(ctx), &ctx->memory, output_value(ctx),
-                                                      &reason, error);
+        docket_status status = judge(ctx, record, &reason, error);
         if (status == DOCKET_OK || status == DOCKET_ABSENT) {
-            docket__subject_keep_digest(node->execution, node->plan->slot, record->value);
             report_lookup(ctx, true, NULL, NULL, docket__clock_monotonic_ns());
             end_restored(node, status, NULL, reason, next);
-        } else {
+        } else if (status != DOCKET_MISSING) {
             fail(node, error, next);
         }
-        ended = true;
+        ended = status != DOCKET_MISSING;
     }
     docket_record_free(record);
     docket__free(failure);
