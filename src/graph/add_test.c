@@ -330,6 +330,55 @@ static void test_equal_members_elsewhere_in_memory_are_refused(void **state)
     }
 }
 
+static docket_status encode_nothing(const docket_type *type, const void *value, docket_buffer *out,
+                                    docket_error *error)
+{
+    (void)type;
+    (void)value;
+    (void)out;
+    (void)error;
+    return DOCKET_OK;
+}
+
+static docket_status decode_nothing(const docket_type *type, docket_bytes bytes, docket_arena *arena, void *value,
+                                    docket_error *error)
+{
+    (void)type;
+    (void)bytes;
+    (void)arena;
+    (void)value;
+    (void)error;
+    return DOCKET_OK;
+}
+
+static void test_hand_written_types_agree_by_their_layout(void **state)
+{
+    (void)state;
+    docket_type png = {.abi = DOCKET_TYPE_ABI,
+                       .name = "image",
+                       .size = 4,
+                       .alignment = 4,
+                       .layout = "png",
+                       .encode = encode_nothing,
+                       .decode = decode_nothing};
+    docket_type same = png;
+    docket_type jpeg = png;
+    docket_type mute = png;
+    docket_error error;
+    docket_step_input input = {&png, 0};
+    docket_step step = retake(DOCKET_OF(Other), &input);
+    docket_graph *graph = new_graph();
+    jpeg.layout = "jpeg";
+    mute.encode = NULL;
+    assert_status(DOCKET_OK, docket_graph_add(graph, &step, NULL));
+    assert_int_not_equal(docket__graph_find_type(graph, &same, &error), UINT32_MAX);
+    assert_int_equal(docket__graph_find_type(graph, &jpeg, &error), UINT32_MAX);
+    assert_status(DOCKET_TYPE, error.status);
+    assert_int_equal(docket__graph_find_type(graph, &mute, &error), UINT32_MAX);
+    assert_status(DOCKET_INVALID, error.status);
+    docket_graph_free(graph);
+}
+
 static void test_find_type_tells_unknown_from_wrong(void **state)
 {
     (void)state;
@@ -515,6 +564,7 @@ int main(void)
         cmocka_unit_test(test_one_name_has_one_layout),
         cmocka_unit_test(test_equal_descriptors_are_one_type),
         cmocka_unit_test(test_equal_members_elsewhere_in_memory_are_refused),
+        cmocka_unit_test(test_hand_written_types_agree_by_their_layout),
         cmocka_unit_test(test_find_type_tells_unknown_from_wrong),
         cmocka_unit_test(test_a_refused_step_leaves_no_types_behind),
         cmocka_unit_test(test_the_first_error_is_the_one_remembered),

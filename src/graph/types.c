@@ -70,6 +70,8 @@ static bool same_layout(const docket_type *known, const docket_type *other)
     return known != NULL && other != NULL &&
            (known == other ||
             (known->flags == other->flags && known->size == other->size &&
+             (known->encode != NULL) == (other->encode != NULL) &&
+             (known->decode != NULL) == (other->decode != NULL) &&
              docket__type_alignment(known) == docket__type_alignment(other) &&
              texts_equal(known->layout, other->layout) && same_schema(known->schema, other->schema)));
 }
