@@ -31,7 +31,8 @@ typedef struct docket_store_options {
     bool must_exist;          /* do not make the store when it is not there */
     bool shared_database;     /* docket's tables live in the application's own SQLite file; see docket_sqlite */
     /** Told about conditions that need a person: an SQLite with the log-reset fault beside foreign writers, a log that
-     * grows because of an old reader. Called from any thread, one call at a time. */
+     * grows because of an old reader. Called from any thread, one call at a time, perhaps in the middle of a commit: it
+     * must not use the store. */
     void (*warning)(void *arg, const char *text);
     void *warning_arg;
 } docket_store_options;
