@@ -29,7 +29,7 @@ const docket_field *docket__fields_next_higher(const docket_schema *schema, uint
 
 const docket_field *docket__fields_find(const docket_schema *schema, uint32_t number, size_t *hint)
 {
-    const size_t likely[] = {*hint, *hint + 1, (size_t)number - 1};
+    const size_t likely[] = {(size_t)number - 1, *hint, *hint + 1};
     for (size_t i = 0; i < sizeof likely / sizeof likely[0]; i++) {
         if (likely[i] < schema->field_count && schema->fields[likely[i]].number == number) {
             *hint = likely[i];

@@ -118,7 +118,8 @@ static inline const docket_field *docket__fields_next(const docket_schema *schem
     return next < schema->fields + schema->field_count ? next : NULL;
 }
 
-/* The field with a number, looked for first where the last one was found (*hint, 0 at first); NULL = none. */
+/* The field with a number, looked for first where numbers without gaps would have it, then where the last one was found
+ * (*hint, 0 at first); NULL = none. */
 const docket_field *docket__fields_find(const docket_schema *schema, uint32_t number, size_t *hint);
 
 /* What nested structs may take in memory when they are decoded from so many bytes: a sub-message of 2 bytes stands for

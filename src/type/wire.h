@@ -61,6 +61,10 @@ static inline uint64_t docket__little_get(const uint8_t *at, size_t size)
 /* Reads a varint of the shortest form that fits 64 bits and returns the place behind it; NULL = there is none. */
 static inline const uint8_t *docket__varint_get(const uint8_t *at, const uint8_t *end, uint64_t *value)
 {
+    if (at < end && *at < 0x80) {
+        *value = *at;
+        return at + 1;
+    }
     uint64_t read = 0;
     for (unsigned shift = 0; at < end && shift < 64; shift += 7) {
         uint8_t byte = *at++;
