@@ -271,6 +271,14 @@ static const docket__name_slot *find_name(docket__connection *connection, docket
     return slot;
 }
 
+/* What does not fit, or is no number, becomes a number that nobody knows. */
+static uint32_t small_number(sqlite3_stmt *row, int column)
+{
+    int64_t number = sqlite3_column_int64(row, column);
+    bool fits = sqlite3_column_type(row, column) == SQLITE_INTEGER && number >= 0 && number < UINT32_MAX;
+    return fits ? (uint32_t)number : UINT32_MAX;
+}
+
 docket_status docket__connection_record(docket__connection *connection, sqlite3_stmt *row, docket_record *record,
                                         docket_error *error)
 {
@@ -287,9 +295,9 @@ docket_status docket__connection_record(docket__connection *connection, sqlite3_
     const void *key = sqlite3_column_blob(row, DOCKET__COLUMN_KEY);
     const void *checksum = sqlite3_column_blob(row, DOCKET__COLUMN_CHECKSUM);
     *record = (docket_record){
-        .format = (uint32_t)sqlite3_column_int64(row, DOCKET__COLUMN_FORMAT),
-        .codec = (uint32_t)sqlite3_column_int64(row, DOCKET__COLUMN_CODEC),
-        .kind = (uint32_t)sqlite3_column_int64(row, DOCKET__COLUMN_KIND),
+        .format = small_number(row, DOCKET__COLUMN_FORMAT),
+        .codec = small_number(row, DOCKET__COLUMN_CODEC),
+        .kind = small_number(row, DOCKET__COLUMN_KIND),
         .step_version = (uint32_t)sqlite3_column_int64(row, DOCKET__COLUMN_STEP_VERSION),
         .scope = (docket_scope)sqlite3_column_int(row, DOCKET__COLUMN_SCOPE),
         .attempts = sqlite3_column_int(row, DOCKET__COLUMN_ATTEMPTS),
