@@ -149,7 +149,9 @@ typedef struct docket_backend {
 
 /** Opens a store over a backend of your own. On failure `close` is not called.
  *
- * Owns: the store takes `self` and closes it; `backend` must outlive the store.
+ * Owns: the store takes `self` and closes it; `backend` must outlive the store. The caller closes the store with
+ * docket_store_close.
+ * Threads: any.
  * Returns:
  * - DOCKET_INVALID: a required function is missing, or struct_size is not this header's.
  * - DOCKET_NO_MEMORY */

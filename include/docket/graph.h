@@ -233,7 +233,9 @@ DOCKET_API size_t docket_graph_step_count(const docket_graph *graph);
  * Valid until: docket_graph_free. */
 DOCKET_API const docket_step_info *docket_graph_step(const docket_graph *graph, size_t index);
 
-/** How many leaves the graph has: types that a step needs and no step makes. */
+/** How many leaves the graph has: types that a step needs and no step makes.
+ *
+ * Threads: as docket_graph_step_count. */
 DOCKET_API size_t docket_graph_leaf_count(const docket_graph *graph);
 
 /** The leaf at `index`, in the order of first mention; NULL beyond the last.
@@ -258,6 +260,7 @@ DOCKET_API DOCKET_MUST_CHECK docket_status docket_graph_plan(docket_graph *graph
 /** The graph as a picture in the DOT language (Graphviz) or in Mermaid's: types as boxes, steps between them.
  *
  * Owns: the caller frees the text with docket_free.
+ * Threads: as docket_graph_step_count.
  * Returns: NULL when memory is exhausted. */
 DOCKET_API char *docket_graph_dot(const docket_graph *graph);
 DOCKET_API char *docket_graph_mermaid(const docket_graph *graph);

@@ -43,6 +43,7 @@ DOCKET_API size_t docket_pool_run(docket_pool *pool, int64_t timeout_ms);
  * read or close it.
  *
  * Valid until: docket_pool_free.
+ * Threads: any.
  * Returns: -1 when none can be made. */
 DOCKET_API int docket_pool_fd(docket_pool *pool);
 

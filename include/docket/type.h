@@ -111,6 +111,7 @@ DOCKET_API docket_bytes docket_buffer_bytes(const docket_buffer *buffer);
 /** Makes an empty buffer, for docket_encode and docket_checkpoint_read.
  *
  * Owns: the caller; free with docket_buffer_free, which accepts NULL.
+ * Threads: any; a buffer is used by one at a time.
  * Returns: NULL when memory is exhausted. */
 DOCKET_API docket_buffer *docket_buffer_new(void);
 DOCKET_API void docket_buffer_free(docket_buffer *buffer);
@@ -118,6 +119,7 @@ DOCKET_API void docket_buffer_free(docket_buffer *buffer);
 /** Makes an arena for use with docket_decode.
  *
  * Owns: the caller; docket_arena_free, which accepts NULL, frees it and every value decoded into it.
+ * Threads: any; an arena is used by one at a time.
  * Returns: NULL when memory is exhausted. */
 DOCKET_API docket_arena *docket_arena_new(void);
 DOCKET_API void docket_arena_free(docket_arena *arena);
