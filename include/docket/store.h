@@ -68,7 +68,7 @@ DOCKET_API void docket_store_close(docket_store *store);
  * Returns:
  * - DOCKET_OK: nothing of it is left, or nothing was there.
  * - DOCKET_INVALID: as docket_store_open.
- * - DOCKET_STORE: a file cannot be removed.
+ * - DOCKET_STORE: somebody has it open, or a file cannot be removed.
  * - DOCKET_CORRUPT: the file is not a docket store, or holds tables of others; it was not touched.
  * - DOCKET_UNSUPPORTED, DOCKET_FORKED, DOCKET_NO_MEMORY: as docket_store_open. */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_store_delete(const char *url, docket_error *error);
