@@ -12,8 +12,8 @@
  * run, independent ones at the same time. The inputs are copied before any step runs.
  *
  * Without any time limit and cancel token steps run on the caller's own thread, with pool threads beside it. With one,
- * steps that are not `cooperative` run on pool threads only, and the call returns at the limit even if a step does not:
- * the straggler keeps its memory and its claim, and an OK result that it still brings is recorded.
+ * steps that are neither `cooperative` nor `isolated` run on pool threads only, and the call returns at the limit even
+ * if a step does not: the straggler keeps its memory and its claim, and an OK result that it still brings is recorded.
  */
 #ifndef DOCKET_EXECUTE_H
 #define DOCKET_EXECUTE_H

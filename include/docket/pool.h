@@ -2,8 +2,8 @@
  *
  * Every graph uses a pool: the one in its options, or a default one that is made at first need, grows to 256 threads
  * and lives as long as the program. A pool is elastic: threads are started when ready steps wait, and leave after ten
- * idle seconds. Steps may block. A thread that waits for another key's owner, and a step that overran its limit, do not
- * count against the size: the pool adds one for each.
+ * idle seconds. Steps may block. A thread that waits inside a nested docket_execute, and a step that overran its
+ * limit, do not count against the size: the pool adds one for each.
  *
  * A pool of 0 threads runs nothing by itself: steps, timers and `done` callbacks run inside docket_pool_run, on the
  * caller's thread, so that an event loop can own them. A passed limit is then noticed when the running step returns.
