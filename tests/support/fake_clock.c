@@ -1,0 +1,50 @@
+#include "support/fake_clock.h"
+
+#include "base/clock.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+static _Atomic(int64_t) fake_monotonic_ns, fake_wall_ms;
+
+static int64_t read_monotonic_ns(void *arg)
+{
+    (void)arg;
+    return atomic_load(&fake_monotonic_ns);
+}
+
+static int64_t read_wall_ms(void *arg)
+{
+    (void)arg;
+    return atomic_load(&fake_wall_ms);
+}
+
+void fake_clock_start(int64_t wall_ms)
+{
+    static const docket__clock clock = {read_monotonic_ns, read_wall_ms, NULL};
+    docket__clock_replace(NULL);
+    atomic_store(&fake_monotonic_ns, docket__clock_monotonic_ns());
+    atomic_store(&fake_wall_ms, wall_ms);
+    docket__clock_replace(&clock);
+}
+
+void fake_clock_advance(int64_t duration_ms)
+{
+    atomic_fetch_add(&fake_monotonic_ns, duration_ms * 1000000);
+    atomic_fetch_add(&fake_wall_ms, duration_ms);
+}
+
+void fake_clock_set_wall(int64_t wall_ms)
+{
+    atomic_store(&fake_wall_ms, wall_ms);
+}
+
+int64_t fake_clock_wall_ms(void)
+{
+    return atomic_load(&fake_wall_ms);
+}
+
+void fake_clock_stop(void)
+{
+    docket__clock_replace(NULL);
+}
