@@ -82,7 +82,8 @@ enum {
     DOCKET_BACKEND_DURABLE = 1u, /* records outlive the process */
     DOCKET_BACKEND_INLINE = 2u,  /* commit never blocks on I/O: docket calls it on the step's thread, one at a time,
                                     without a writer thread */
-    DOCKET_BACKEND_LEASES = 4u   /* other machines may write: acquire, renew and release are set */
+    DOCKET_BACKEND_LEASES = 4u   /* other machines may write: acquire, renew and release are set. Reserved: this
+                                    version answers DOCKET_UNSUPPORTED to a backend that has it */
 };
 
 /** A claim on a key, held until `expires` by the store's clock unless renewed. */

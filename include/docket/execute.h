@@ -84,12 +84,13 @@ typedef struct docket_result docket_result;
 
 /** What became of a type in an execution. */
 typedef enum docket_value_state {
-    DOCKET_VALUE_NOT_REACHED = 0, /* not in the plan, or its step had not ended when the execution did */
+    DOCKET_VALUE_NOT_REACHED = 0, /* not in the plan, or its step was never entered */
     DOCKET_VALUE_GIVEN = 1,       /* by the caller or by docket_graph_provide */
     DOCKET_VALUE_RAN = 2,         /* computed here */
     DOCKET_VALUE_RESTORED = 3,    /* taken from a checkpoint, or from a computation that ran elsewhere */
     DOCKET_VALUE_ABSENT = 4,
-    DOCKET_VALUE_FAILED = 5
+    DOCKET_VALUE_FAILED = 5,
+    DOCKET_VALUE_RUNNING = 6 /* its step was entered and had brought no result when the call returned */
 } docket_value_state;
 
 /** Runs a graph and waits for it.

@@ -4,6 +4,7 @@
 #include "base/process.h"
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -279,6 +280,9 @@ static void *work(void *arg)
 static void *keep_time(void *arg)
 {
     docket_pool *pool = arg;
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
     pool_of_this_thread = pool;
     pthread_mutex_lock(&pool->lock);
     while (pool->references > 0 || pool->timers != NULL) {
@@ -298,6 +302,7 @@ static void *keep_time(void *arg)
     return NULL;
 }
 
+/* Steps run with the signal mask of whoever made their thread start; the timer thread leaves all signals to the host. */
 static bool start_thread(void *(*function)(void *), docket_pool *pool)
 {
     pthread_t thread;

@@ -222,12 +222,14 @@ static int64_t earlier(int64_t deadline_ms, int64_t now_ms, int64_t limit_ms)
     return other_ms < deadline_ms ? other_ms : deadline_ms;
 }
 
-static int64_t choose_deadline(const reading *read)
+/* *limit_ms: from now to there. */
+static int64_t choose_deadline(const reading *read, int64_t *limit_ms)
 {
     const docket_graph *graph = read->graph;
     int64_t deadline_ms = INT64_MAX;
-    if (read->request.time_limit_ms != 0 || graph->options.time_limit_ms != 0) {
-        int64_t now_ms = docket__clock_monotonic_ms();
+    int64_t now_ms = 0;
+    if (read->request.time_limit_ms != 0 || graph->options.time_limit_ms != 0 || read->parent != NULL) {
+        now_ms = docket__clock_monotonic_ms();
         deadline_ms = earlier(deadline_ms, now_ms, read->request.time_limit_ms);
         deadline_ms = earlier(deadline_ms, now_ms, graph->options.time_limit_ms);
     }
@@ -236,6 +238,7 @@ static int64_t choose_deadline(const reading *read)
         above_ms = read->parent->limit_ms < above_ms ? read->parent->limit_ms : above_ms;
         deadline_ms = above_ms < deadline_ms ? above_ms : deadline_ms;
     }
+    *limit_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
     return deadline_ms;
 }
 
@@ -248,7 +251,8 @@ static docket_status make_execution(reading *read, bool blocking, docket_executi
     if (status != DOCKET_OK) {
         return status;
     }
-    int64_t deadline_ms = choose_deadline(read);
+    int64_t limit_ms;
+    int64_t deadline_ms = choose_deadline(read, &limit_ms);
     bool limited = deadline_ms != INT64_MAX || read->request.cancel != NULL ||
                    (read->parent != NULL && read->parent->execution->limited);
     docket_execution *made = docket__execution_new(read->graph, plan, blocking, limited);
@@ -257,6 +261,7 @@ static docket_status make_execution(reading *read, bool blocking, docket_executi
         return docket__error_no_memory(error);
     }
     made->deadline_ms = deadline_ms;
+    made->limit_ms = limit_ms;
     status = take_inputs(read, made, error);
     status = status == DOCKET_OK ? fill_leaves(made, error) : status;
     status = status == DOCKET_OK ? choose_id(read, made, error) : status;

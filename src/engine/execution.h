@@ -175,6 +175,7 @@ struct docket_execution {
     docket_store *deferred_store; /* where to, unless several_stores; borrowed from the plan's steps */
     docket__timer deadline, grace;
     int64_t deadline_ms;    /* INT64_MAX = none */
+    int64_t limit_ms;       /* from the start to there; for messages */
 
     docket_cancel *cancel;
     docket_execution *cancel_next, *cancel_previous; /* in the token's list */
@@ -203,6 +204,9 @@ void docket__schedule_run(docket_execution *execution);
 
 /* Waits until `*flag`, which execution->lock guards, is true. */
 void docket__schedule_wait(docket_execution *execution, const bool *flag);
+
+/* Says what is becoming of a node's output while it is under way. */
+void docket__schedule_mark(docket__node *node, docket_value_state state);
 
 /* Ends a node: publishes what became of its output, frees its consumers, and puts the first that this made ready and
  * that this thread may run into *next. `reason` must live in the execution's memory. */

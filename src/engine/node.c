@@ -44,7 +44,9 @@ static void name_culprit(docket_ctx *ctx, docket_error *error)
         docket__error_set_type(error, output_type(ctx)->type->name);
         error->attempts = ctx->attempt;
     }
-    docket__error_set_execution(error, docket__execution_id(ctx->execution));
+    if (error->execution_id[0] == '\0') {
+        docket__error_set_execution(error, docket__execution_id(ctx->execution));
+    }
 }
 
 typedef struct failure_note {
@@ -141,10 +143,16 @@ static void fail(docket__node *node, const docket_error *reason, docket__node **
 
 static void drop(docket__node *node)
 {
+    docket_value_state state = DOCKET_VALUE_NOT_REACHED;
+    const char *reason = NULL;
     if (node->ctx != NULL) {
         release_claim(node->ctx, NULL, NULL);
+        if (node->ctx->attempt > 0) {
+            state = DOCKET_VALUE_FAILED;
+            reason = "the execution stopped before the step succeeded";
+        }
     }
-    docket__schedule_drop(node, DOCKET_VALUE_NOT_REACHED, NULL);
+    docket__schedule_drop(node, state, reason);
 }
 
 /* Inputs. */
@@ -370,6 +378,12 @@ static bool find_recorded(docket__node *node, docket__node **next)
         if (status != DOCKET_MISSING) {
             return false;
         }
+        if (docket__store_is_read_only(ctx->step->options.store)) {
+            docket__error_set(error, DOCKET_STORE, "the step would have to run (%s), and its store was opened read-only",
+                              ctx->miss);
+            fail(node, error, next);
+            return false;
+        }
         claiming answer = ctx->claimed ? CLAIM_TAKEN : claim(ctx, releases, error);
         if (answer == CLAIM_TAKEN) {
             return true;
@@ -571,6 +585,7 @@ static void enter(docket__node *node, docket__node **next)
     docket_argument arguments[DOCKET_MAX_INPUTS];
     const void *items[DOCKET_MAX_INPUTS];
     gather(node, arguments, items);
+    docket__schedule_mark(node, DOCKET_VALUE_RUNNING);
     docket__attempt_outcome outcome = docket__attempt_run(ctx, arguments, output_value(ctx));
     switch (outcome) {
     case DOCKET__ATTEMPT_OK:

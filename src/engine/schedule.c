@@ -209,6 +209,21 @@ static bool satisfy(docket__node *node, bool shared)
     return pending == 0;
 }
 
+void docket__schedule_mark(docket__node *node, docket_value_state state)
+{
+    docket_execution *execution = node->execution;
+    docket__slot *slot = &execution->slots[node->plan->slot];
+    if (!atomic_load_explicit(&execution->shared, memory_order_relaxed)) {
+        slot->state = (uint8_t)state;
+        return;
+    }
+    pthread_mutex_lock(&execution->lock);
+    if (!execution->ended) {
+        slot->state = (uint8_t)state;
+    }
+    pthread_mutex_unlock(&execution->lock);
+}
+
 void docket__schedule_end(docket__node *node, docket_value_state state, const char *reason, docket__node **next)
 {
     docket_execution *execution = node->execution;
@@ -441,7 +456,8 @@ void docket__schedule_stop(docket_execution *execution, const docket_error *erro
 void docket__schedule_time_out(docket_execution *execution)
 {
     docket_error error;
-    docket__error_set(&error, DOCKET_TIMEOUT, "the execution's time limit has passed");
+    docket__error_set(&error, DOCKET_TIMEOUT, "the execution's time limit of %lld ms has passed",
+                      (long long)execution->limit_ms);
     docket__schedule_stop(execution, &error, true);
 }
 

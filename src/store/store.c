@@ -213,6 +213,9 @@ docket_status docket_store_open_backend(docket_store **store, const docket_backe
         ((backend->capabilities & DOCKET_BACKEND_LEASES) != 0 && !has_leases)) {
         return docket__error_set(error, DOCKET_INVALID, "the backend lacks a name or a required function");
     }
+    if ((backend->capabilities & DOCKET_BACKEND_LEASES) != 0) {
+        return docket__error_set(error, DOCKET_UNSUPPORTED, "docket %s does not drive leases", DOCKET_VERSION_STRING);
+    }
     docket_status status = docket__store_options_read(&read, options, error);
     if (status != DOCKET_OK) {
         return status;
@@ -298,6 +301,11 @@ void docket__store_flush(docket_store *store)
     docket__queue_flush(&store->queue);
 }
 
+bool docket__store_is_read_only(const docket_store *store)
+{
+    return store->read_only;
+}
+
 const char *docket__store_name(const docket_store *store)
 {
     return store->name;
@@ -310,7 +318,7 @@ docket_status docket__store_check(const docket_store *store, docket_error *error
     }
     if (store->generation != docket__fork_generation()) {
         return docket__error_set(error, DOCKET_FORKED,
-                                 "the store %s was opened before fork: open it again in the child", store->name);
+                                 "the store %s was opened before fork: open it in the child only, or exec", store->name);
     }
     return DOCKET_OK;
 }

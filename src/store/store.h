@@ -27,6 +27,7 @@ void docket__store_unref(docket_store *store);
 
 docket__claims *docket__store_claims(docket_store *store);
 size_t docket__store_payload_limit(const docket_store *store);
+bool docket__store_is_read_only(const docket_store *store);
 bool docket__store_has_scan(const docket_store *store);
 const char *docket__store_name(const docket_store *store); /* the URL without secrets, for messages */
 

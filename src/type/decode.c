@@ -282,7 +282,7 @@ static docket_status count_lists(decoding *self, message *in)
 {
     message ahead = *in;
     while (ahead.next < ahead.end) {
-        entry read;
+        entry read = {0};
         size_t count = 0;
         docket_status status = read_entry(self, &ahead, &read);
         if (status == DOCKET_OK && read.field->label == DOCKET_LABEL_LIST) {

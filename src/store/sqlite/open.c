@@ -248,7 +248,7 @@ static docket_status open_writer(docket__sqlite *self, docket__verdict verdict, 
                                    self->url);
     }
     if (status == DOCKET_OK) {
-        status = configure(self, is_new || verdict == DOCKET__FILE_EMPTY, error);
+        status = configure(self, is_new || (verdict == DOCKET__FILE_EMPTY && !self->options.shared_database), error);
     }
     if (status == DOCKET_OK && verdict == DOCKET__FILE_EMPTY) {
         status = make_tables(self, error);
