@@ -215,6 +215,10 @@ int main(int argc, char **argv)
     const char *mode = argc > 1 ? argv[1] : "";
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* line by line: a killed process takes its buffers with it */
     runs_file = open(RUNS_FILE, O_RDWR | O_CREAT | O_APPEND, 0600);
+    if (runs_file < 0) {
+        perror(RUNS_FILE);
+        return EXIT_FAILURE;
+    }
 
     bool right;
     if (strcmp(mode, "--first-attempt") == 0) {

@@ -15,7 +15,7 @@ DOCKET_STRUCT(Length, (INT64, characters));
 
 /* How long each attempt takes, and how many there were. */
 typedef struct Pace {
-    int64_t attempt_ms[2];
+    int64_t attempt_ms[3];
     atomic_int runs;
 } Pace;
 
@@ -130,7 +130,7 @@ int main(void)
     check(slow.runs == 1 && error.attempts == 1, "the step is entered once");
 
     puts("\n=== 3. Limit 500 ms, Another Attempt ===");
-    Pace improving = {.attempt_ms = {2000, 20}};
+    Pace improving = {.attempt_ms = {2000, 20, 20}};
     const docket_step_options patient = {
         DOCKET_STEP_OPTIONS_INIT,
         .time_limit_ms = 500,
@@ -140,7 +140,7 @@ int main(void)
     check(execute(&count_slowly_step, &patient, "retry-timeout", &error) == DOCKET_OK, "the step completes");
     check(improving.runs == 2, "the step is entered twice");
 
-    puts("\n=== 4. A Step That Never Returns, Isolated, Limit 300 ms ===");
+    puts("\n=== 4. A Step That Never Returns, Isolated, Limit 1 s ===");
     int runs[2];
     if (pipe(runs) != 0) {
         perror("pipe");
@@ -148,7 +148,7 @@ int main(void)
     }
     const docket_step_options isolated = {
         DOCKET_STEP_OPTIONS_INIT,
-        .time_limit_ms = 300,
+        .time_limit_ms = DOCKET_SECONDS(1),
         .isolated = true,
         .user = &runs[1],
     };
