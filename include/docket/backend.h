@@ -25,6 +25,15 @@ typedef struct docket_key {
     uint8_t bytes[32];
 } docket_key;
 
+/** Where a record is to be found. The key alone tells it from all others; the rest is what the key was made of, so that a
+ * store can keep side by side what belongs to one execution. */
+typedef struct docket_address {
+    docket_key key;
+    docket_scope scope;       /* DOCKET_SCOPE_NONE: nothing but the key is known */
+    const char *execution_id; /* that looks */
+    const char *step;
+} docket_address;
+
 /** One checkpoint. */
 typedef struct docket_record {
     docket_key key;
@@ -101,9 +110,9 @@ typedef struct docket_backend {
     const char *name;
     uint32_t capabilities; /* DOCKET_BACKEND_... */
 
-    /** Reads the record of a key in a read transaction that begins with this call. `*record` is set only with
+    /** Reads the record at an address in a read transaction that begins with this call. `*record` is set only with
      * DOCKET_FOUND_RECORD, made by docket_record_copy; unknown formats are returned as they are. */
-    docket_status (*lookup)(void *self, const docket_key *key, docket_found *found, docket_record **record,
+    docket_status (*lookup)(void *self, const docket_address *address, docket_found *found, docket_record **record,
                             docket_error *error);
 
     /** Visits the live records that an execution id wrote in WORKFLOW scope, in any order. Optional: a way to read

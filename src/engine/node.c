@@ -248,8 +248,14 @@ static docket_status look_up(docket_ctx *ctx, docket_record **record, const char
     int64_t started_ns = docket__observed(ctx->execution) ? docket__clock_monotonic_ns() : 0;
     docket_found found;
     ctx->replace = false;
-    docket_status status = docket__store_lookup(ctx->step->options.store, &ctx->holder.key,
-                                                ctx->execution->deadline_ms, &found, record, error);
+    const docket_address address = {
+        .key = ctx->holder.key,
+        .scope = ctx->step->options.scope,
+        .execution_id = docket__execution_id(ctx->execution),
+        .step = ctx->step->info.name,
+    };
+    docket_status status = docket__store_lookup(ctx->step->options.store, &address, ctx->execution->deadline_ms, &found,
+                                                record, error);
     if (status == DOCKET_OK) {
         ctx->miss = found == DOCKET_FOUND_EXPIRED ? "expired" : "never recorded";
         status = found == DOCKET_FOUND_RECORD ? judge(ctx, *record, reason, error) : DOCKET_MISSING;

@@ -115,14 +115,14 @@ docket_status docket_checkpoint_read(docket_store *store, const uint8_t key[32],
     docket_error own = DOCKET_ERROR_INIT;
     docket_found found = DOCKET_FOUND_NOTHING;
     docket_record *record = NULL;
-    docket_key wanted;
+    docket_address address = {.scope = DOCKET_SCOPE_NONE};
     error = error != NULL ? error : &own;
     if (key == NULL || out == NULL) {
         return docket__error_set(error, DOCKET_INVALID, "docket_checkpoint_read: %s is NULL",
                                  key == NULL ? "key" : "out");
     }
-    memcpy(wanted.bytes, key, sizeof wanted.bytes);
-    docket_status status = docket__store_lookup(store, &wanted, INT64_MAX, &found, &record, error);
+    memcpy(address.key.bytes, key, sizeof address.key.bytes);
+    docket_status status = docket__store_lookup(store, &address, INT64_MAX, &found, &record, error);
     if (status != DOCKET_OK) {
         return status;
     }

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "store/handle.h"
+#include "store/record.h"
 
 #include <signal.h>
 #include <string.h>
@@ -71,8 +72,8 @@ static bool settle(docket__queue *queue, docket__write *write)
     if (commit->failure != NULL) {
         return false;
     }
-    docket_status status =
-        queue->store->backend->lookup(queue->store->self, &commit->record->key, &found, &record, &ignored);
+    docket_address address = docket__record_address(commit->record);
+    docket_status status = queue->store->backend->lookup(queue->store->self, &address, &found, &record, &ignored);
     if (status != DOCKET_OK || found != DOCKET_FOUND_RECORD) {
         docket_record_free(record);
         return false;

@@ -11,6 +11,12 @@
 /* Sets the record's checksum. Returns as docket__hash_end. */
 DOCKET_MUST_CHECK docket_status docket__record_seal(docket_record *record);
 
+/* Where the record is, or is to be. */
+static inline docket_address docket__record_address(const docket_record *record)
+{
+    return (docket_address){record->key, record->scope, record->execution_id, record->step};
+}
+
 /* Checks a record that was read.
  *
  * Returns DOCKET_SCHEMA_NEWER for a format, kind or codec that this library does not know, DOCKET_CORRUPT if checksum

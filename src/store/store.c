@@ -370,7 +370,7 @@ bool docket__retry_again(docket__retry *retry, docket_status status, docket_erro
 
 /* ---- Reading and writing ---- */
 
-docket_status docket__store_lookup(docket_store *store, const docket_key *key, int64_t deadline_ms,
+docket_status docket__store_lookup(docket_store *store, const docket_address *address, int64_t deadline_ms,
                                    docket_found *found, docket_record **record, docket_error *error)
 {
     docket_error own = DOCKET_ERROR_INIT;
@@ -384,9 +384,9 @@ docket_status docket__store_lookup(docket_store *store, const docket_key *key, i
     }
     docket__retry_begin(&retry, store, deadline_ms);
     do {
-        status = store->backend->lookup(store->self, key, found, record, error);
+        status = store->backend->lookup(store->self, address, found, record, error);
     } while (status != DOCKET_OK && docket__retry_again(&retry, status, error));
-    if (status == DOCKET_OK && *record != NULL && memcmp(&(*record)->key, key, sizeof *key) != 0) {
+    if (status == DOCKET_OK && *record != NULL && memcmp(&(*record)->key, &address->key, sizeof address->key) != 0) {
         status = docket__error_set(error, DOCKET_CORRUPT, "the store %s answered with the record of another key",
                                    store->name);
     }

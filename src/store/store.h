@@ -31,9 +31,9 @@ bool docket__store_is_read_only(const docket_store *store);
 bool docket__store_has_scan(const docket_store *store);
 const char *docket__store_name(const docket_store *store); /* the URL without secrets, for messages */
 
-/* Reads one record; transient faults are retried until `deadline_ms` or the budget. The record is freed with
+/* Reads one record. Transient faults are retried until `deadline_ms` or the budget. The record is freed with
  * docket_record_free. DOCKET_FORKED in a child. */
-docket_status docket__store_lookup(docket_store *store, const docket_key *key, int64_t deadline_ms,
+docket_status docket__store_lookup(docket_store *store, const docket_address *address, int64_t deadline_ms,
                                    docket_found *found, docket_record **record, docket_error *error);
 
 /* As the backend's scan, with retries (of the start only). */

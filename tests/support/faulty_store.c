@@ -31,7 +31,7 @@ static docket_status fail_so(const fault *taken, docket_error *error)
     return DOCKET_STORE;
 }
 
-static docket_status lookup(void *arg, const docket_key *key, docket_found *found, docket_record **record,
+static docket_status lookup(void *arg, const docket_address *address, docket_found *found, docket_record **record,
                             docket_error *error)
 {
     faulty_store *self = arg;
@@ -44,7 +44,7 @@ static docket_status lookup(void *arg, const docket_key *key, docket_found *foun
     if (kind == FAULT_REFUSE) {
         return fail_so(&taken, error);
     }
-    docket_status status = docket__memory_backend.lookup(self->memory, key, found, record, error);
+    docket_status status = docket__memory_backend.lookup(self->memory, address, found, record, error);
     if (kind == FAULT_AFTER) {
         docket_record_free(*record);
         *record = NULL;

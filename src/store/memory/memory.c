@@ -42,14 +42,14 @@ static docket_status copy_out(docket__shared_record *shared, docket_record **rec
     return *record != NULL ? DOCKET_OK : docket__error_no_memory(error);
 }
 
-static docket_status lookup(void *self, const docket_key *key, docket_found *found, docket_record **record,
+static docket_status lookup(void *self, const docket_address *address, docket_found *found, docket_record **record,
                             docket_error *error)
 {
     memory_store *store = self;
     docket__shared_record *shared = NULL;
     *found = DOCKET_FOUND_NOTHING;
     pthread_mutex_lock(&store->lock);
-    docket__entry *entry = docket__table_find(&store->table, key);
+    docket__entry *entry = docket__table_find(&store->table, &address->key);
     if (entry != NULL && entry->shared->failure == NULL) {
         if (docket__is_expired(entry->expires_ms, docket__wall_now_ms(&store->wall))) {
             *found = DOCKET_FOUND_EXPIRED;

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "store/handle.h"
+#include "store/record.h"
 
 #include <string.h>
 
@@ -42,6 +42,7 @@ docket_status docket__sqlite_end_write(docket__sqlite *self, docket_status statu
             docket__connection_run(&self->writer, DOCKET__SQL_ROLLBACK, &ignored);
         }
         docket__ids_clear(&self->ids);
+        docket__connection_forget_names(&self->writer);
     }
     docket__side_give(&self->side);
     return status;
@@ -139,19 +140,14 @@ static docket_status delete_row(docket__sqlite *self, int64_t id, docket_error *
 static docket_status judge_row(docket__sqlite *self, docket_commit *commit, int64_t now_ms, int64_t *id,
                                docket_error *error)
 {
-    sqlite3_stmt *row = docket__connection_statement(&self->writer, DOCKET__SQL_LOOKUP, error);
-    if (row == NULL) {
-        return error->status;
-    }
+    sqlite3_stmt *row;
     docket_record borrowed;
-    docket_status status = DOCKET_OK;
+    docket_address address = docket__record_address(commit->record);
     *id = 0;
-    sqlite3_bind_blob(row, 1, commit->record->key.bytes, sizeof commit->record->key.bytes, SQLITE_STATIC);
-    int code = sqlite3_step(row);
-    if (code != SQLITE_ROW) {
-        status = docket__connection_fail(&self->writer, code == SQLITE_DONE ? SQLITE_CORRUPT : code,
-                                         "looking at the record that is there", error);
-    } else {
+    docket_status status = docket__connection_find(&self->writer, &address, &row, error);
+    if (status == DOCKET_OK && row == NULL) {
+        status = docket__connection_fail(&self->writer, SQLITE_CORRUPT, "looking for the record that is there", error);
+    } else if (status == DOCKET_OK) {
         bool lives = sqlite3_column_int(row, DOCKET__COLUMN_KIND) != DOCKET_CHECKPOINT_FAILURE &&
                      !docket__is_expired(sqlite3_column_int64(row, DOCKET__COLUMN_EXPIRES), now_ms);
         if (!lives || (commit->replace && commit->failure == NULL)) {
@@ -164,7 +160,9 @@ static docket_status judge_row(docket__sqlite *self, docket_commit *commit, int6
             }
         }
     }
-    sqlite3_reset(row);
+    if (row != NULL) {
+        sqlite3_reset(row);
+    }
     return status;
 }
 
@@ -210,14 +208,14 @@ docket_status docket__sqlite_commit(void *handle, docket_commit *const *commits,
 
 /* ---- Rows that a look-up found expired ---- */
 
-void docket__sqlite_note_stale(docket__sqlite *self, const docket_key *key)
+void docket__sqlite_note_stale(docket__sqlite *self, int64_t id)
 {
     if (self->options.read_only) {
         return;
     }
     pthread_mutex_lock(&self->stale_lock);
-    if (self->stale_count < DOCKET__STALE_KEYS) {
-        self->stale[self->stale_count++] = *key;
+    if (self->stale_count < DOCKET__STALE_ROWS) {
+        self->stale[self->stale_count++] = id;
     }
     pthread_mutex_unlock(&self->stale_lock);
 }
@@ -225,10 +223,10 @@ void docket__sqlite_note_stale(docket__sqlite *self, const docket_key *key)
 docket_status docket__sqlite_delete_stale(docket__sqlite *self, docket_error *error)
 {
     docket_status status = DOCKET_OK;
-    docket_key keys[DOCKET__STALE_KEYS];
+    int64_t ids[DOCKET__STALE_ROWS];
     pthread_mutex_lock(&self->stale_lock);
     size_t count = self->stale_count;
-    memcpy(keys, self->stale, count * sizeof keys[0]);
+    memcpy(ids, self->stale, count * sizeof ids[0]);
     self->stale_count = 0;
     pthread_mutex_unlock(&self->stale_lock);
     int64_t now_ms = count > 0 ? docket__wall_now_ms(&self->wall) : 0;
@@ -238,7 +236,7 @@ docket_status docket__sqlite_delete_stale(docket__sqlite *self, docket_error *er
         if (statement == NULL) {
             return error->status;
         }
-        sqlite3_bind_blob(statement, 1, keys[i].bytes, sizeof keys[i].bytes, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 1, ids[i]);
         sqlite3_bind_int64(statement, 2, now_ms);
         status = docket__connection_finish(&self->writer, statement, "removing an expired checkpoint", error);
     }

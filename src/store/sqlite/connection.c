@@ -157,15 +157,22 @@ static void release_slots(docket__name_slot *slots)
     }
 }
 
+void docket__connection_forget_names(docket__connection *connection)
+{
+    release_slots(connection->executions);
+    release_slots(connection->steps);
+    release_slots(connection->types);
+    release_slots(connection->execution_ids);
+    release_slots(connection->step_ids);
+}
+
 void docket__connection_close(docket__connection *connection)
 {
     for (size_t i = 0; i < DOCKET__SQL_COUNT; i++) {
         sqlite3_finalize(connection->statements[i]);
         connection->statements[i] = NULL;
     }
-    release_slots(connection->executions);
-    release_slots(connection->steps);
-    release_slots(connection->types);
+    docket__connection_forget_names(connection);
     sqlite3_close(connection->db);
     connection->db = NULL;
 }

@@ -29,6 +29,8 @@ typedef struct docket__connection {
     docket__name_slot executions[DOCKET__NAME_SLOTS];
     docket__name_slot steps[DOCKET__NAME_SLOTS];
     docket__name_slot types[DOCKET__NAME_SLOTS];
+    docket__name_slot execution_ids[DOCKET__NAME_SLOTS]; /* these two by the hash of the name */
+    docket__name_slot step_ids[DOCKET__NAME_SLOTS];
     struct docket__connection *next; /* in the pool */
 } docket__connection;
 
@@ -37,6 +39,9 @@ typedef struct docket__connection {
 docket_status docket__connection_open(docket__connection *connection, const char *file, int flags,
                                       docket_error *error);
 void docket__connection_close(docket__connection *connection);
+
+/* Drops the names that it remembers: after a rollback their ids may become other names'. */
+void docket__connection_forget_names(docket__connection *connection);
 
 /* The prepared statement, reset. NULL: the error tells why. */
 sqlite3_stmt *docket__connection_statement(docket__connection *connection, docket__sql which, docket_error *error);
@@ -55,7 +60,11 @@ docket_status docket__connection_finish(docket__connection *connection, sqlite3_
 docket_status docket__connection_fail(docket__connection *connection, int code, const char *what,
                                       docket_error *error);
 
-/* Fills a record from a row with the columns of DOCKET__SQL_LOOKUP. Its texts belong to the connection, its bytes to the
+/* Goes to the row at an address: reset `*row` when done with it. NULL if there is none. */
+docket_status docket__connection_find(docket__connection *connection, const docket_address *address,
+                                      sqlite3_stmt **row, docket_error *error);
+
+/* Fills a record from a row with the columns of DOCKET__SQL_LOOKUP_.... Its texts belong to the connection, its bytes to the
  * row: copy it before anything else happens. */
 docket_status docket__connection_record(docket__connection *connection, sqlite3_stmt *row, docket_record *record,
                                         docket_error *error);

@@ -6,7 +6,7 @@
  * Locks, in this order:
  *   side.lock / the commit lock  held by whoever writes or checkpoints; guards `writer`, `ids`, `log` and `replaced`;
  *   pool_lock                    guards the pool of readers;
- *   stale_lock                   guards the keys of expired rows that a look-up met;
+ *   stale_lock                   guards the ids of expired rows that look-ups met;
  *   warning_lock                 one warning at a time.
  * Never two of the last three at once.
  *
@@ -24,7 +24,7 @@
 
 enum {
     DOCKET__READERS = 16,        /* connections at most */
-    DOCKET__STALE_KEYS = 256     /* expired rows remembered for deletion; more are met again */
+    DOCKET__STALE_ROWS = 256     /* expired rows remembered for deletion; more are met again */
 };
 
 /* Ids of names in the writer's memory; dropped when another connection changed the database, or a rollback took
@@ -61,7 +61,7 @@ struct docket__sqlite {
     size_t pool_open; /* readers, idle or in use */
 
     pthread_mutex_t stale_lock;
-    docket_key stale[DOCKET__STALE_KEYS];
+    int64_t stale[DOCKET__STALE_ROWS];
     size_t stale_count;
 
     pthread_mutex_t warning_lock;
@@ -83,8 +83,8 @@ void docket__pool_close(docket__sqlite *self);
 docket_status docket__sqlite_check_file(const docket__sqlite *self, docket_error *error);
 
 /* read.c */
-docket_status docket__sqlite_lookup(void *self, const docket_key *key, docket_found *found, docket_record **record,
-                                    docket_error *error);
+docket_status docket__sqlite_lookup(void *self, const docket_address *address, docket_found *found,
+                                    docket_record **record, docket_error *error);
 docket_status docket__sqlite_scan(void *self, const char *execution_id, docket_record_visit *each, void *arg,
                                   docket_error *error);
 docket_status docket__sqlite_schema(void *self, const char *type, const uint8_t fingerprint[32], docket_buffer *out,
@@ -106,7 +106,7 @@ docket_status docket__sqlite_commit(void *self, docket_commit *const *commits, s
 /* Deletes the expired rows that look-ups met. Between begin_write and end_write. */
 docket_status docket__sqlite_delete_stale(docket__sqlite *self, docket_error *error);
 /* For a look-up: this row has expired and must never count again. */
-void docket__sqlite_note_stale(docket__sqlite *self, const docket_key *key);
+void docket__sqlite_note_stale(docket__sqlite *self, int64_t id);
 
 /* ids.c: ids of names, given to new ones. Between begin_write and end_write. */
 docket_status docket__ids_execution(docket__sqlite *self, const char *name, int64_t *id, docket_error *error);

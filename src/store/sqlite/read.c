@@ -5,12 +5,14 @@
 #include "base/memory.h"
 #include "store/record.h"
 
+#include <string.h>
+
 enum {
     PAGE_RECORDS = 1024,
     PAGE_BYTES = 8 << 20
 };
 
-static docket_status read_found(docket__sqlite *self, docket__connection *reader, sqlite3_stmt *row,
+static docket_status take_found(docket__sqlite *self, docket__connection *reader, sqlite3_stmt *row,
                                 docket_found *found, docket_record **record, docket_error *error)
 {
     docket_record borrowed;
@@ -20,6 +22,7 @@ static docket_status read_found(docket__sqlite *self, docket__connection *reader
     int64_t expires_ms = sqlite3_column_int64(row, DOCKET__COLUMN_EXPIRES);
     if (expires_ms != 0 && docket__is_expired(expires_ms, docket__wall_now_ms(&self->wall))) {
         *found = DOCKET_FOUND_EXPIRED;
+        docket__sqlite_note_stale(self, sqlite3_column_int64(row, DOCKET__COLUMN_ID));
         return DOCKET_OK;
     }
     docket_status status = docket__connection_record(reader, row, &borrowed, error);
@@ -34,41 +37,24 @@ static docket_status read_found(docket__sqlite *self, docket__connection *reader
     return DOCKET_OK;
 }
 
-static docket_status lookup_with(docket__sqlite *self, docket__connection *reader, const docket_key *key,
-                                 docket_found *found, docket_record **record, docket_error *error)
-{
-    sqlite3_stmt *row = docket__connection_statement(reader, DOCKET__SQL_LOOKUP, error);
-    if (row == NULL) {
-        return error->status;
-    }
-    docket_status status = DOCKET_OK;
-    sqlite3_bind_blob(row, 1, key->bytes, sizeof key->bytes, SQLITE_STATIC);
-    int code = sqlite3_step(row);
-    if (code == SQLITE_ROW) {
-        status = read_found(self, reader, row, found, record, error);
-    } else if (code != SQLITE_DONE) {
-        status = docket__connection_fail(reader, code, "looking a checkpoint up", error);
-    }
-    sqlite3_reset(row);
-    return status;
-}
-
-docket_status docket__sqlite_lookup(void *handle, const docket_key *key, docket_found *found, docket_record **record,
-                                    docket_error *error)
+docket_status docket__sqlite_lookup(void *handle, const docket_address *address, docket_found *found,
+                                    docket_record **record, docket_error *error)
 {
     docket__sqlite *self = handle;
     docket__connection *reader = NULL;
+    sqlite3_stmt *row = NULL;
     *found = DOCKET_FOUND_NOTHING;
     *record = NULL;
     docket_status status = docket__pool_take(self, &reader, error);
     if (status != DOCKET_OK) {
         return status;
     }
-    status = lookup_with(self, reader, key, found, record, error);
-    docket__pool_give(self, reader, status);
-    if (*found == DOCKET_FOUND_EXPIRED) {
-        docket__sqlite_note_stale(self, key);
+    status = docket__connection_find(reader, address, &row, error);
+    if (row != NULL) {
+        status = take_found(self, reader, row, found, record, error);
+        sqlite3_reset(row);
     }
+    docket__pool_give(self, reader, status);
     return status;
 }
 
@@ -76,7 +62,9 @@ docket_status docket__sqlite_lookup(void *handle, const docket_key *key, docket_
 typedef struct record_page {
     docket_record *records[PAGE_RECORDS];
     size_t count, bytes;
-    int64_t step, id; /* the place behind the last one */
+    int64_t step; /* the place of the last one; `key` is empty before the first */
+    uint8_t key[32];
+    int key_size;
     bool is_last;
 } record_page;
 
@@ -87,7 +75,11 @@ static docket_status read_row(docket__sqlite *self, docket__connection *reader, 
     int64_t expires_ms = sqlite3_column_int64(row, DOCKET__COLUMN_EXPIRES);
     (void)self;
     page->step = sqlite3_column_int64(row, DOCKET__COLUMN_STEP);
-    page->id = sqlite3_column_int64(row, DOCKET__COLUMN_ID);
+    page->key_size = sqlite3_column_bytes(row, DOCKET__COLUMN_KEY);
+    page->key_size = page->key_size < (int)sizeof page->key ? page->key_size : (int)sizeof page->key;
+    if (page->key_size > 0) {
+        memcpy(page->key, sqlite3_column_blob(row, DOCKET__COLUMN_KEY), (size_t)page->key_size);
+    }
     if (sqlite3_column_int(row, DOCKET__COLUMN_KIND) == DOCKET_CHECKPOINT_FAILURE ||
         sqlite3_column_int(row, DOCKET__COLUMN_SCOPE) != DOCKET_SCOPE_WORKFLOW ||
         docket__is_expired(expires_ms, now_ms)) {
@@ -117,7 +109,7 @@ static docket_status read_page(docket__sqlite *self, docket__connection *reader,
     }
     sqlite3_bind_text(row, 1, execution_id, -1, SQLITE_STATIC);
     sqlite3_bind_int64(row, 2, page->step);
-    sqlite3_bind_int64(row, 3, page->id);
+    sqlite3_bind_blob(row, 3, page->key, page->key_size, SQLITE_STATIC);
     page->count = 0;
     page->bytes = 0;
     int code = SQLITE_ROW;

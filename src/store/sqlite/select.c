@@ -19,7 +19,7 @@ static docket_status add_conditions(docket_buffer *text, const docket_checkpoint
         const char *condition;
     } conditions[] = {
         {filter->step != NULL, " AND step = (SELECT id FROM @step WHERE name = ?5)"},
-        {filter->key != NULL, " AND key = ?6"},
+        {filter->key != NULL, " AND id = (SELECT id FROM @checkpoint INDEXED BY @checkpoint_execution WHERE key = ?6)"},
         {filter->older_than_ms > 0, " AND created <= ?7"},
         {!filter->failures, " AND kind <> 3"},
         {!filter->expired, " AND (expires = 0 OR expires > ?8)"},

@@ -10,11 +10,15 @@ enum { DOCKET__SQLITE_FORMAT = 1 };
 
 /* Statements that a connection prepares once, at their first use. */
 typedef enum docket__sql {
-    DOCKET__SQL_LOOKUP,
+    DOCKET__SQL_LOOKUP_WORKFLOW,
+    DOCKET__SQL_LOOKUP_GLOBAL,
+    DOCKET__SQL_LOOKUP_KEY,
     DOCKET__SQL_SCAN,
     DOCKET__SQL_EXECUTION_NAME,
     DOCKET__SQL_STEP_NAME,
     DOCKET__SQL_TYPE_NAME,
+    DOCKET__SQL_EXECUTION_ID,
+    DOCKET__SQL_STEP_ID,
     DOCKET__SQL_SCHEMA,
     DOCKET__SQL_LAST_ID,
     /* of the writer */
@@ -22,9 +26,7 @@ typedef enum docket__sql {
     DOCKET__SQL_COMMIT,
     DOCKET__SQL_ROLLBACK,
     DOCKET__SQL_DATA_VERSION,
-    DOCKET__SQL_EXECUTION_ID,
     DOCKET__SQL_ADD_EXECUTION,
-    DOCKET__SQL_STEP_ID,
     DOCKET__SQL_ADD_STEP,
     DOCKET__SQL_TYPE_ID,
     DOCKET__SQL_ADD_TYPE,
@@ -46,7 +48,7 @@ extern const char *const docket__sql_create[];
 extern const char docket__sql_tables[];
 extern const char docket__sql_format[];
 
-/* The columns of DOCKET__SQL_LOOKUP and DOCKET__SQL_SCAN. */
+/* The columns of DOCKET__SQL_LOOKUP_... and DOCKET__SQL_SCAN. */
 enum {
     DOCKET__COLUMN_ID,
     DOCKET__COLUMN_KEY,
