@@ -5,6 +5,7 @@
 #include "base/process.h"
 #include "engine/begin.h"
 #include "engine/execution.h"
+#include "engine/prefetch.h"
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -135,6 +136,7 @@ static docket_status start(docket_execution *execution, docket_error *error)
         docket__cancel_join(execution->cancel, execution);
     }
     stop_if_parent_stops(execution);
+    docket__prefetch_records(execution);
     docket__schedule_run(execution);
     return DOCKET_OK;
 }

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "engine/begin.h"
+#include "engine/prefetch.h"
 #include <string.h>
 
 enum { ALIGNMENT = 16 };
@@ -50,7 +51,6 @@ static void init_locks(docket_execution *execution)
 static void init_nodes(docket_execution *execution, bool limited)
 {
     const docket__plan *plan = execution->plan;
-    const docket_store *store = NULL;
     for (uint32_t i = 0; i < plan->node_count; i++) {
         const docket_step_options *options = &plan->nodes[i].step->options;
         docket__node *node = &execution->nodes[i];
@@ -62,9 +62,10 @@ static void init_nodes(docket_execution *execution, bool limited)
             execution->values + plan->slots[node->plan->slot].offset;
         if (options->scope != DOCKET_SCOPE_NONE) {
             execution->has_deferred = execution->has_deferred || options->commit == DOCKET_COMMIT_BEFORE_END;
-            execution->several_stores = execution->several_stores || (store != NULL && store != options->store);
-            store = options->store;
-            execution->deferred_store = options->store;
+            execution->several_stores =
+                execution->several_stores ||
+                (execution->recording_store != NULL && execution->recording_store != options->store);
+            execution->recording_store = options->store;
         }
     }
 }
@@ -162,6 +163,7 @@ void docket__execution_unref(docket_execution *execution)
     if (execution->spare != NULL) {
         docket__ctx_dispose(execution->spare);
     }
+    docket__prefetch_release(execution);
     docket__arena_release(&execution->memory);
     docket__free(execution->id);
     pthread_mutex_destroy(&execution->lock);

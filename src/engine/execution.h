@@ -30,6 +30,7 @@
 #include <docket/execute.h>
 
 typedef struct docket__node docket__node;
+typedef struct docket__prefetch docket__prefetch;
 
 typedef enum docket__phase {
     DOCKET__PHASE_START,
@@ -159,6 +160,8 @@ struct docket_execution {
     bool blocking; /* docket_execute: a caller waits inside */
     bool has_deferred;   /* a step of the plan commits before the end only */
     bool several_stores; /* recorded steps of the plan use more than one */
+    docket_store *recording_store; /* the one they use, unless several_stores; borrowed from them */
+    docket__prefetch *prefetch; /* NULL = none */
     atomic_bool shared;
     atomic_bool stopping; /* start nothing more: the first error is set */
     atomic_size_t live;
@@ -172,7 +175,6 @@ struct docket_execution {
     docket_error error;     /* the first; DOCKET_OK if none */
     docket_ctx *parked, *watched;
     atomic_size_t commits;  /* deferred ones on their way */
-    docket_store *deferred_store; /* where to, unless several_stores; borrowed from the plan's steps */
     docket__timer deadline, grace;
     int64_t deadline_ms;    /* INT64_MAX = none */
     int64_t limit_ms;       /* from the start to there; for messages */

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "checkpoint/restore.h"
 #include "engine/execution.h"
+#include "engine/prefetch.h"
 #include "engine/subject.h"
 #include "store/record.h"
 #include "type/codec.h"
@@ -243,11 +244,15 @@ static docket_status judge(docket_ctx *ctx, const docket_record *record, const c
     return DOCKET_MISSING;
 }
 
-static docket_status look_up(docket_ctx *ctx, docket_record **record, const char **reason, docket_error *error)
+/* Asks the store, unless the record was prefetched; after a claim only the store knows. `*record` is the caller's. */
+static docket_status find_record(docket_ctx *ctx, docket_record **record, const char **reason, docket_error *error)
 {
-    int64_t started_ns = docket__observed(ctx->execution) ? docket__clock_monotonic_ns() : 0;
+    const docket_record *prefetched =
+        ctx->claimed ? NULL : docket__prefetch_find(ctx->execution, &ctx->holder.key);
+    if (prefetched != NULL) {
+        return judge(ctx, prefetched, reason, error);
+    }
     docket_found found;
-    ctx->replace = false;
     const docket_address address = {
         .key = ctx->holder.key,
         .scope = ctx->step->options.scope,
@@ -256,10 +261,18 @@ static docket_status look_up(docket_ctx *ctx, docket_record **record, const char
     };
     docket_status status = docket__store_lookup(ctx->step->options.store, &address, ctx->execution->deadline_ms, &found,
                                                 record, error);
-    if (status == DOCKET_OK) {
-        ctx->miss = found == DOCKET_FOUND_EXPIRED ? "expired" : "never recorded";
-        status = found == DOCKET_FOUND_RECORD ? judge(ctx, *record, reason, error) : DOCKET_MISSING;
+    if (status != DOCKET_OK) {
+        return status;
     }
+    ctx->miss = found == DOCKET_FOUND_EXPIRED ? "expired" : "never recorded";
+    return found == DOCKET_FOUND_RECORD ? judge(ctx, *record, reason, error) : DOCKET_MISSING;
+}
+
+static docket_status look_up(docket_ctx *ctx, docket_record **record, const char **reason, docket_error *error)
+{
+    int64_t started_ns = docket__observed(ctx->execution) ? docket__clock_monotonic_ns() : 0;
+    ctx->replace = false;
+    docket_status status = find_record(ctx, record, reason, error);
     bool hit = status == DOCKET_OK || status == DOCKET_ABSENT;
     bool miss = status == DOCKET_MISSING;
     report_lookup(ctx, hit, miss ? ctx->miss : NULL, hit || miss ? NULL : error, started_ns);

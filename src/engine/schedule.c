@@ -150,7 +150,7 @@ static void finish(docket_execution *execution)
 static void flush(docket_execution *execution)
 {
     if (!execution->several_stores) {
-        docket__store_flush(execution->deferred_store);
+        docket__store_flush(execution->recording_store);
     }
 }
 

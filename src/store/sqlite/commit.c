@@ -45,6 +45,7 @@ docket_status docket__sqlite_end_write(docket__sqlite *self, docket_status statu
         docket__connection_forget_names(&self->writer);
     }
     docket__side_give(&self->side);
+    docket__log_tell(self);
     return status;
 }
 

@@ -39,6 +39,7 @@ typedef struct docket__log {
     int64_t bytes;       /* after the last commit */
     int64_t next_bytes;  /* no checkpoint before the log is so large */
     bool warned;
+    bool has_grown;      /* tell so when the commit lock is given back */
 } docket__log;
 
 struct docket__sqlite {
@@ -120,6 +121,7 @@ void docket__ids_clear(docket__ids *ids);
 /* log.c: what is done about the write-ahead log. Under the commit lock, outside a transaction. */
 void docket__log_watch(docket__sqlite *self);
 void docket__log_keep_small(docket__sqlite *self);
+void docket__log_tell(docket__sqlite *self); /* without the commit lock */
 void docket__log_empty(docket__sqlite *self);
 
 #endif

@@ -50,10 +50,18 @@ void docket__log_keep_small(docket__sqlite *self)
     checkpoint(self, log->bytes >= truncate_bytes ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE);
     if (log->bytes >= warning_bytes && !log->warned) {
         log->warned = true;
+        log->has_grown = true;
+    }
+}
+
+void docket__log_tell(docket__sqlite *self)
+{
+    if (self->log.has_grown) {
+        self->log.has_grown = false;
         docket__sqlite_warn(self,
                             "%s: the write-ahead log has grown to %lld MiB, because a reader of another program holds "
                             "an old state of the database",
-                            self->url, (long long)(log->bytes >> 20));
+                            self->url, (long long)(self->log.bytes >> 20));
     }
 }
 
