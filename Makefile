@@ -23,6 +23,7 @@ help:
 
 demo:
 	@scripts/run-example crash_recovery
+	@echo; echo 'Now with a process that really dies:'; echo
 	@scripts/run-example crash_recovery --kill
 
 example:

@@ -87,7 +87,9 @@ typedef struct docket_backoff {
 typedef struct docket_step_options {
     size_t struct_size;
     const char *name;     /* in keys and messages; NULL = the function's name */
-    void *user;           /* for docket_ctx_user; borrowed until docket_graph_stop; not part of the key */
+    void *user;           /* for docket_ctx_user; not part of the key. Borrowed as long as a step may run: until an
+                             execution without limits and tokens has returned, or until docket_graph_stop. What differs
+                             from one execution to the next is an input, or a resource */
     docket_store *store;  /* NULL = the graph's; docket takes a reference */
     docket_scope scope;
     docket_commit_mode commit;
@@ -100,7 +102,8 @@ typedef struct docket_step_options {
     int64_t time_limit_ms; /* of one attempt; 0 = none */
     int64_t grace_ms;      /* how long to wait for a step that overran its limit; 0 = the graph's */
     bool cooperative;      /* watches docket_cancelled: may run on the caller's thread in spite of limits */
-    bool isolated;         /* every attempt runs in a child process of its own: it can crash and be killed */
+    bool isolated;         /* every attempt runs in a child process of its own: it can crash and be killed. What it
+                              writes into memory but its output, and what stdio has not flushed, is lost with it */
     docket_unreadable on_unreadable;
     docket_failure_policy on_failure;
     /** Asked on a hit whether the value still holds; false = run again and replace. `value` is NULL if absent. Not

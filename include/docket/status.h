@@ -77,6 +77,9 @@ typedef struct docket_error {
     unsigned char reserved[104];
 } docket_error;
 
+/** Room for any line of docket_error_format: `char line[DOCKET_ERROR_LINE]`. */
+#define DOCKET_ERROR_LINE 2560
+
 /** An error without content, for initialising. */
 #define DOCKET_ERROR_INIT {DOCKET_OK, 0, 0, 0, -1, {0}, {0}, {0}, {0}, {0}, {0}}
 

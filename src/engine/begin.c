@@ -27,7 +27,7 @@ typedef struct reading {
 static docket_status check_graph(docket_graph *graph, docket_error *error)
 {
     if (graph == NULL) {
-        return docket__error_set(error, DOCKET_INVALID, "the graph is NULL");
+        return docket__error_set(error, DOCKET_INVALID, "the graph is NULL (docket_graph_new answers NULL when memory is exhausted)");
     }
     if (graph->fork_generation != docket__fork_generation()) {
         return docket__error_set(error, DOCKET_FORKED, "graph \"%s\" was made before fork; make it in the child",
@@ -266,8 +266,7 @@ static docket_status make_execution(reading *read, bool blocking, docket_executi
     status = status == DOCKET_OK ? fill_leaves(made, error) : status;
     status = status == DOCKET_OK ? choose_id(read, made, error) : status;
     if (status != DOCKET_OK) {
-        docket__execution_unref(made);
-        docket__execution_unref(made);
+        docket__execution_discard(made);
         return status;
     }
     if (read->request.cancel != NULL) {

@@ -13,6 +13,9 @@ DOCKET_MUST_CHECK docket_status docket__execution_prepare(docket_graph *graph, c
 /* execution.c. The plan is the execution's from here on. NULL when memory is exhausted; the plan is not released. */
 docket_execution *docket__execution_new(docket_graph *graph, const docket__plan *plan, bool blocking, bool limited);
 
+/* Frees an execution that will not be started. */
+void docket__execution_discard(docket_execution *execution);
+
 /* parent id "/" step name, or its shortened form. NULL when memory is exhausted; free with docket__free. */
 char *docket__execution_derive_id(const docket_ctx *parent);
 

@@ -76,7 +76,7 @@ static void hand_over(docket_execution *execution, docket_result **result)
     if (result != NULL) {
         *result = &execution->result;
     } else {
-        docket__execution_unref(execution);
+        docket_result_free(&execution->result);
     }
 }
 
@@ -122,8 +122,7 @@ static docket_status start(docket_execution *execution, docket_error *error)
         if (execution->parent != NULL) {
             docket__execution_part_parent(execution);
         }
-        docket__execution_unref(execution);
-        docket__execution_unref(execution);
+        docket__execution_discard(execution);
         return status;
     }
     report_start(execution);
@@ -288,6 +287,9 @@ docket_status docket_graph_stop(docket_graph *graph, int64_t timeout_ms, docket_
                                 : pthread_cond_timedwait(&graph->activity_ended, &graph->activity_lock, &until);
     }
     docket_execution *active = graph->active == NULL ? NULL : docket__execution_ref(graph->active);
+    if (active == NULL) {
+        docket__graph_drop_stores(graph);
+    }
     pthread_mutex_unlock(&graph->activity_lock);
     if (active == NULL) {
         docket__error_clear(error);
@@ -343,6 +345,8 @@ const char *docket_result_execution_id(const docket_result *result)
 void docket_result_free(docket_result *result)
 {
     if (result != NULL) {
-        docket__execution_unref(result->execution);
+        docket_execution *execution = result->execution;
+        docket__execution_leave_graph(execution);
+        docket__execution_unref(execution);
     }
 }

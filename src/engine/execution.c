@@ -99,6 +99,7 @@ docket_execution *docket__execution_new(docket_graph *graph, const docket__plan 
     }
     docket_execution *execution = (docket_execution *)block;
     atomic_init(&execution->references, 2); /* the caller's and that of the work under way */
+    atomic_init(&execution->graph_users, 2);
     execution->graph = docket__graph_ref(graph);
     execution->plan = plan;
     execution->pool = docket__pool_ref(pool);
@@ -149,13 +150,20 @@ static void leave_parent(docket_execution *execution)
     pthread_mutex_unlock(&above->lock);
 }
 
-/* The thread that lets go last may be one that runs inside this very pool or graph: they go after everything else. */
+void docket__execution_leave_graph(docket_execution *execution)
+{
+    if (atomic_fetch_sub_explicit(&execution->graph_users, 1, memory_order_acq_rel) == 1) {
+        docket__plan_release(execution->plan);
+        docket_graph_free(execution->graph);
+    }
+}
+
+/* The thread that lets go last may be one that runs inside this very pool: that goes after everything else. */
 void docket__execution_unref(docket_execution *execution)
 {
     if (atomic_fetch_sub_explicit(&execution->references, 1, memory_order_acq_rel) > 1) {
         return;
     }
-    docket_graph *graph = execution->graph;
     docket_pool *pool = execution->pool;
     docket_ctx *parent = execution->parent;
     docket_execution *above = parent == NULL ? NULL : parent->execution;
@@ -170,14 +178,20 @@ void docket__execution_unref(docket_execution *execution)
     pthread_mutex_destroy(&execution->observer_lock);
     pthread_cond_destroy(&execution->changed);
     pthread_cond_destroy(&execution->stirred);
-    docket__plan_release(execution->plan);
     docket__free(execution);
     if (parent != NULL) {
         docket__ctx_unref(parent);
         docket__execution_unref(above);
     }
-    docket_graph_free(graph);
     docket_pool_free(pool);
+}
+
+void docket__execution_discard(docket_execution *execution)
+{
+    for (int user = 0; user < 2; user++) {
+        docket__execution_leave_graph(execution);
+        docket__execution_unref(execution);
+    }
 }
 
 /* Ids. */

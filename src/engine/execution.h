@@ -141,6 +141,7 @@ struct docket_result {
 
 struct docket_execution {
     atomic_uint references;
+    atomic_uint graph_users; /* the caller with its result, and the work under way: they hold graph and plan */
     docket_graph *graph;
     const docket__plan *plan;
     docket_pool *pool;
@@ -197,6 +198,8 @@ struct docket_execution {
 /* execution.c: life. */
 docket_execution *docket__execution_ref(docket_execution *execution);
 void docket__execution_unref(docket_execution *execution);
+/* One of the two users of the graph needs it no more. A token that finds nothing to do may come after both. */
+void docket__execution_leave_graph(docket_execution *execution);
 const char *docket__execution_id(docket_execution *execution);
 
 /* schedule.c: which node runs where and when. */

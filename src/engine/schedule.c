@@ -74,7 +74,7 @@ static void make_ready(docket__node *node)
 
 /* The end. */
 
-static void leave_graph(docket_execution *execution)
+static void leave_activity(docket_execution *execution)
 {
     docket_graph *graph = execution->graph;
     pthread_mutex_lock(&graph->activity_lock);
@@ -130,9 +130,9 @@ static void disarm(docket_execution *execution, docket__timer *timer)
     }
 }
 
+/* The caller is let go last, so that it can free the graph and close its store for good when its call has returned. */
 static void finish(docket_execution *execution)
 {
-    end_now(execution);
     if (execution->deadline_ms != INT64_MAX) {
         disarm(execution, &execution->deadline);
     }
@@ -142,7 +142,9 @@ static void finish(docket_execution *execution)
     if (execution->cancel != NULL) {
         docket__cancel_part(execution->cancel, execution);
     }
-    leave_graph(execution);
+    leave_activity(execution);
+    docket__execution_leave_graph(execution);
+    end_now(execution);
     docket__execution_unref(execution);
 }
 

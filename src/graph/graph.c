@@ -139,17 +139,14 @@ static void free_plans(docket_graph *graph)
     }
 }
 
-static void drop_references(docket_graph *graph)
+void docket__graph_drop_stores(docket_graph *graph)
 {
     for (uint32_t i = 0; i < graph->step_count; i++) {
-        if (graph->steps[i]->options.store != NULL) {
-            docket__store_unref(graph->steps[i]->options.store);
-        }
+        docket__store_unref(graph->steps[i]->options.store);
+        graph->steps[i]->options.store = NULL;
     }
-    if (graph->options.store != NULL) {
-        docket__store_unref(graph->options.store);
-    }
-    docket_pool_free(graph->options.pool);
+    docket__store_unref(graph->options.store);
+    graph->options.store = NULL;
 }
 
 void docket_graph_free(docket_graph *graph)
@@ -158,7 +155,8 @@ void docket_graph_free(docket_graph *graph)
         return;
     }
     free_plans(graph);
-    drop_references(graph);
+    docket__graph_drop_stores(graph);
+    docket_pool_free(graph->options.pool);
     docket__map_release(&graph->type_by_name);
     docket__map_release(&graph->step_by_name);
     for (uint32_t i = 0; i < graph->type_count; i++) {

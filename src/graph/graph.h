@@ -119,6 +119,9 @@ struct docket_graph {
 
 docket_graph *docket__graph_ref(docket_graph *graph);
 
+/* Gives back the references to stores, for good: the graph was stopped and no step of it runs or will run. */
+void docket__graph_drop_stores(docket_graph *graph);
+
 /* The graph's type of that name, or UINT32_MAX: then the error's status is DOCKET_OK if the graph does not know the
  * name, DOCKET_TYPE if it knows it with another layout, DOCKET_INVALID if the descriptor is no good. Descriptors are
  * compared member by member, without a digest. */
