@@ -62,13 +62,13 @@ static void make_ready(docket__node *node)
     if (submit) {
         node->token_queued = true;
         docket__execution_ref(execution);
+    } else if (manual) {
+        docket__pool_kick(execution->pool); /* under the lock: once it is free the caller may end the execution */
     }
     pthread_mutex_unlock(&execution->lock);
     if (submit) {
         node->token.run = run_token;
         docket__pool_submit(execution->pool, &node->token);
-    } else if (manual) {
-        docket__pool_kick(execution->pool);
     }
 }
 
