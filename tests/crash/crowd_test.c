@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -23,8 +24,8 @@ DOCKET_STRUCT(Shipped, (INT64, booked), (INT64, rate));
 /* No two entries make the same mark. */
 static int64_t new_mark(void)
 {
-    static int64_t serial;
-    return (int64_t)getpid() * 1000000 + ++serial;
+    static atomic_int serial;
+    return (int64_t)getpid() * 1000000 + atomic_fetch_add(&serial, 1);
 }
 
 static docket_status look_up_rate(docket_ctx *ctx, Rate *out, const Order *order)
