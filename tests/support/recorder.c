@@ -6,7 +6,9 @@
 
 static void keep(char *text, size_t capacity, const char *from)
 {
-    snprintf(text, capacity, "%s", from != NULL ? from : "");
+    size_t size = from == NULL ? 0 : strnlen(from, capacity - 1);
+    memcpy(text, size > 0 ? from : "", size);
+    text[size] = '\0';
 }
 
 static seen_event take(const docket_event *event)
