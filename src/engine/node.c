@@ -310,7 +310,6 @@ static claiming claim(docket_ctx *ctx, uint64_t releases, docket_error *error)
     docket__ctx_ref(ctx);
     docket__claim_outcome outcome = DOCKET__CLAIM_CYCLE;
     bool stale = false;
-    ctx->waiter = (docket__waiter){.holder = &ctx->holder, .wake = wake};
     ctx->wait_started_ns = docket__clock_monotonic_ns();
     docket_status status = docket__claim_take(claims, &ctx->holder, &ctx->waiter, releases, &outcome, &stale, error);
     claiming answer = CLAIM_FAILED;
@@ -663,6 +662,7 @@ static bool start(docket__node *node, docket__node **next)
         return true;
     }
     node->phase = DOCKET__PHASE_LOOK_UP;
+    ctx->waiter = (docket__waiter){.holder = &ctx->holder, .wake = wake}; /* later others may be looking at it */
     if (docket__subject_prepare(ctx, &ctx->failure) != DOCKET_OK) {
         fail(node, &ctx->failure, next);
         return false;
