@@ -28,6 +28,11 @@ void docket__clock_replace(const docket__clock *replacement)
     atomic_store(&current, replacement != NULL ? replacement : &system_clock);
 }
 
+bool docket__clock_is_replaced(void)
+{
+    return atomic_load_explicit(&current, memory_order_relaxed) != &system_clock;
+}
+
 int64_t docket__clock_monotonic_ns(void)
 {
     const docket__clock *source = atomic_load_explicit(&current, memory_order_acquire);

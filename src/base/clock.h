@@ -3,6 +3,7 @@
 #ifndef DOCKET_BASE_CLOCK_H
 #define DOCKET_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct docket__clock {
@@ -18,5 +19,8 @@ int64_t docket__clock_wall_ms(void);
 /* Installs a clock, which must stay valid until it is replaced; NULL restores the system's. Its functions may be called
  * from any thread at once. */
 void docket__clock_replace(const docket__clock *clock);
+
+/* Whether time may pass otherwise than in the kernel, which knows nothing of a replaced clock when it waits. */
+bool docket__clock_is_replaced(void);
 
 #endif
