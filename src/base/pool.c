@@ -20,9 +20,12 @@ struct docket_pool {
     pthread_cond_t timing; /* an earlier timer, the end: the timer thread */
     pthread_cond_t left;  /* a worker has left */
     unsigned references;
-    unsigned limit, threads, idle, lent;
+    unsigned limit, threads, idle;
+    unsigned busy; /* threads inside a task */
+    unsigned lent; /* of these, or of a caller's, those that do not count against the limit */
     unsigned helpers; /* callers waiting in docket__pool_run_one */
     bool timer_thread;
+    uint64_t generation; /* of the process that made it: see base/process.h */
     uint64_t kicks;
     docket__task *first, **last;
     size_t queued;
@@ -186,14 +189,24 @@ docket_pool *docket_pool_new(int threads)
     pthread_cond_init(&pool->left, &monotonic);
     pthread_condattr_destroy(&monotonic);
     pool->references = 1;
+    pool->generation = docket__fork_generation();
     pool->limit = (unsigned)threads;
     pool->last = &pool->first;
     pool->poll_fd = pool->event_fd = pool->timer_fd = -1;
     return pool;
 }
 
+/* In a forked child the threads are gone and the lock may be held for ever: the pool is left alone there. */
+static bool is_foreign(const docket_pool *pool)
+{
+    return pool->generation != docket__fork_generation();
+}
+
 docket_pool *docket__pool_ref(docket_pool *pool)
 {
+    if (is_foreign(pool)) {
+        return pool;
+    }
     pthread_mutex_lock(&pool->lock);
     pool->references++;
     pthread_mutex_unlock(&pool->lock);
@@ -214,7 +227,7 @@ static void dismiss(docket_pool *pool)
 
 void docket_pool_free(docket_pool *pool)
 {
-    if (pool == NULL) {
+    if (pool == NULL || is_foreign(pool)) {
         return;
     }
     pthread_mutex_lock(&pool->lock);
@@ -251,6 +264,13 @@ static docket__task *take_task(docket_pool *pool)
     return task;
 }
 
+/* A thread that was lent out and came back may be one too many: then those that wait leave the tasks to those that are
+ * at work, who take the next one themselves. */
+static bool may_take(const docket_pool *pool)
+{
+    return pool->busy < pool->limit + pool->lent;
+}
+
 static void *work(void *arg)
 {
     docket_pool *pool = arg;
@@ -258,11 +278,13 @@ static void *work(void *arg)
     pthread_mutex_lock(&pool->lock);
     int64_t leave_ms = docket__clock_monotonic_ms() + IDLE_MS;
     for (;;) {
-        docket__task *task = take_task(pool);
+        docket__task *task = may_take(pool) ? take_task(pool) : NULL;
         if (task != NULL) {
+            pool->busy++;
             pthread_mutex_unlock(&pool->lock);
             task->run(task);
             pthread_mutex_lock(&pool->lock);
+            pool->busy--;
             leave_ms = docket__clock_monotonic_ms() + IDLE_MS;
         } else if (pool->references == 0 || docket__clock_monotonic_ms() >= leave_ms) {
             break;
@@ -340,6 +362,16 @@ static void signal_event(docket_pool *pool)
     }
 }
 
+/* A thread that may not take a task must not swallow the signal for a helper. */
+static void wake_one(docket_pool *pool)
+{
+    if (pool->helpers > 0) {
+        pthread_cond_broadcast(&pool->work);
+    } else {
+        pthread_cond_signal(&pool->work);
+    }
+}
+
 void docket__pool_submit(docket_pool *pool, docket__task *task)
 {
     task->next = NULL;
@@ -352,7 +384,7 @@ void docket__pool_submit(docket_pool *pool, docket__task *task)
         *pool->last = task;
         pool->last = &task->next;
         pool->queued++;
-        pthread_cond_signal(&pool->work);
+        wake_one(pool);
         signal_event(pool);
     }
     pthread_mutex_unlock(&pool->lock);
@@ -365,7 +397,9 @@ void docket__pool_lend_begin(docket_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     pool->lent++;
-    if (pool->first != NULL && pool->idle == 0 && may_grow(pool)) {
+    if (pool->first != NULL && pool->idle > 0) {
+        wake_one(pool);
+    } else if (pool->first != NULL && may_grow(pool)) {
         grow(pool);
     }
     pthread_mutex_unlock(&pool->lock);
@@ -492,18 +526,18 @@ static void drain_event(docket_pool *pool)
 
 size_t docket_pool_run(docket_pool *pool, int64_t timeout_ms)
 {
-    if (pool == NULL) {
+    if (pool == NULL || is_foreign(pool)) {
         return 0;
     }
     int64_t now_ms = docket__clock_monotonic_ms();
     int64_t deadline_ms = timeout_ms < 0 || timeout_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + timeout_ms;
-    size_t count = 0;
-    uint64_t kicks = docket__pool_kicks(pool);
-    if (docket__pool_run_one(pool, kicks, deadline_ms)) {
+    bool ran;
+    do {
+        ran = docket__pool_run_one(pool, docket__pool_kicks(pool), deadline_ms);
+    } while (!ran && docket__clock_monotonic_ms() < deadline_ms); /* it was kicked for somebody else */
+    size_t count = ran;
+    while (ran && docket__pool_run_one(pool, docket__pool_kicks(pool), INT64_MIN)) {
         count++;
-        while (docket__pool_run_one(pool, kicks, INT64_MIN)) {
-            count++;
-        }
     }
     pthread_mutex_lock(&pool->lock);
     drain_event(pool);
@@ -524,7 +558,7 @@ static bool open_descriptors(docket_pool *pool)
 
 int docket_pool_fd(docket_pool *pool)
 {
-    if (pool == NULL) {
+    if (pool == NULL || is_foreign(pool)) {
         return -1;
     }
     pthread_mutex_lock(&pool->lock);
