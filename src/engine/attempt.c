@@ -180,7 +180,7 @@ static void prepare(docket_ctx *ctx, void *output)
     ctx->ttl_ms = ctx->step->info.ttl_ms;
     ctx->do_not_record = false;
     ctx->memory.failed = ctx->scratch.failed = false;
-    atomic_store_explicit(&ctx->cancelled, false, memory_order_relaxed);
+    docket__ctx_rearm(ctx);
     docket__error_clear(&ctx->failure);
 }
 

@@ -119,6 +119,21 @@ void docket__ctx_signal(docket_ctx *ctx)
     }
 }
 
+void docket__ctx_rearm(docket_ctx *ctx)
+{
+    atomic_store_explicit(&ctx->cancelled, false, memory_order_relaxed);
+    if (ctx->cancel_fd < 0) {
+        return;
+    }
+    pthread_mutex_lock(&ctx->execution->lock);
+    if (!atomic_load(&ctx->execution->stopping)) {
+        uint64_t signals;
+        ssize_t got = read(ctx->cancel_fd, &signals, sizeof signals);
+        (void)got; /* there may have been none */
+    }
+    pthread_mutex_unlock(&ctx->execution->lock);
+}
+
 /* Identity. */
 
 const char *docket_ctx_execution_id(const docket_ctx *ctx)

@@ -275,6 +275,8 @@ void docket__ctx_dispose(docket_ctx *spare);
 extern _Thread_local docket_ctx *docket__ctx_current;
 /* Wakes whoever sleeps or polls for cancellation; execution->lock is held. */
 void docket__ctx_signal(docket_ctx *ctx);
+/* Before a further attempt: that the one before was to stop does not count for it. */
+void docket__ctx_rearm(docket_ctx *ctx);
 
 /* cancel.c */
 docket_cancel *docket__cancel_ref(docket_cancel *cancel);
