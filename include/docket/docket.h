@@ -9,6 +9,7 @@
 #include <docket/execute.h>
 #include <docket/export.h>
 #include <docket/graph.h>
+#include <docket/json.h>
 #include <docket/observer.h>
 #include <docket/pool.h>
 #include <docket/status.h>

@@ -12,6 +12,7 @@
  * (`int64_t`, milliseconds since 1970) FIXED(n) (`uint8_t name[n]`) ENUM(E) STRUCT(T) (`const T *`, NULL = unset)
  * LIST(kind) (`const T *name; size_t name_count`, contiguous) OPTIONAL(kind) (`bool has_name` beside the member).
  * A LIST holds any kind but LIST and OPTIONAL; an OPTIONAL any kind but these and STRUCT, which has NULL for that.
+ * SECRET(kind), around any of these, is stored like the kind alone but shown as "***": see docket_json(3).
  *
  * The kinds are pasted to a prefix, never expanded; a program that itself defines a macro named like one of them
  * (`#define BOOL int`) writes the docket_field table by hand instead: see docket_type(3).
@@ -141,11 +142,14 @@
 #define DOCKET__KIND_STRUCT(T) ONE, const T *, STRUCT, 0, DOCKET_OF(T), NULL
 #define DOCKET__KIND_LIST(kind) DOCKET__LIST_OF(DOCKET__ELEMENT_##kind)
 #define DOCKET__KIND_OPTIONAL(kind) DOCKET__OPTIONAL_OF(DOCKET__MAYBE_##kind)
+#define DOCKET__KIND_SECRET(kind) DOCKET__SECRET_OF(DOCKET__KIND_##kind)
 
 #define DOCKET__LIST_OF(...) DOCKET__LIST_OF_I(__VA_ARGS__)
 #define DOCKET__LIST_OF_I(shape, ...) LIST_##shape, __VA_ARGS__
 #define DOCKET__OPTIONAL_OF(...) DOCKET__OPTIONAL_OF_I(__VA_ARGS__)
 #define DOCKET__OPTIONAL_OF_I(shape, ...) OPTIONAL_##shape, __VA_ARGS__
+#define DOCKET__SECRET_OF(...) DOCKET__SECRET_OF_I(__VA_ARGS__)
+#define DOCKET__SECRET_OF_I(shape, ...) SECRET_##shape, __VA_ARGS__
 
 #define DOCKET__ELEMENT_BOOL DOCKET__KIND_BOOL
 #define DOCKET__ELEMENT_INT32 DOCKET__KIND_INT32
@@ -162,6 +166,7 @@
 #define DOCKET__ELEMENT_STRUCT(T) ONE, T, STRUCT, 0, DOCKET_OF(T), NULL
 #define DOCKET__ELEMENT_LIST(kind) ONE, docket_a_LIST_cannot_hold_a_LIST, INT32, 0, NULL, NULL
 #define DOCKET__ELEMENT_OPTIONAL(kind) ONE, docket_a_LIST_cannot_hold_an_OPTIONAL, INT32, 0, NULL, NULL
+#define DOCKET__ELEMENT_SECRET(kind) ONE, docket_a_SECRET_stands_around_the_LIST, INT32, 0, NULL, NULL
 
 #define DOCKET__MAYBE_BOOL DOCKET__KIND_BOOL
 #define DOCKET__MAYBE_INT32 DOCKET__KIND_INT32
@@ -178,6 +183,7 @@
 #define DOCKET__MAYBE_STRUCT(T) ONE, docket_a_STRUCT_has_NULL_and_needs_no_OPTIONAL, INT32, 0, NULL, NULL
 #define DOCKET__MAYBE_LIST(kind) ONE, docket_a_LIST_can_be_empty_and_needs_no_OPTIONAL, INT32, 0, NULL, NULL
 #define DOCKET__MAYBE_OPTIONAL(kind) ONE, docket_OPTIONAL_stands_once, INT32, 0, NULL, NULL
+#define DOCKET__MAYBE_SECRET(kind) ONE, docket_a_SECRET_stands_around_the_OPTIONAL, INT32, 0, NULL, NULL
 
 #define DOCKET__MEMBER(T, n, field) DOCKET__MEMBER_I field
 #define DOCKET__MEMBER_I(kind, name) DOCKET__DECLARE(docket_has_no_kind_##kind, name, DOCKET__KIND_##kind)
@@ -188,6 +194,7 @@
  * docket_has_no_kind_…, which the compiler then complains about. */
 #define docket_has_no_kind_LIST(kind) docket_has_no_kind_##kind
 #define docket_has_no_kind_OPTIONAL(kind) docket_has_no_kind_##kind
+#define docket_has_no_kind_SECRET(kind) docket_has_no_kind_##kind
 #define DOCKET__DECLARE(...) DOCKET__DECLARE_IF(DOCKET__KNOWN(__VA_ARGS__, ~), __VA_ARGS__)
 #define DOCKET__DECLARE_IF(known, ...) DOCKET__DECLARE_IF_I(known, __VA_ARGS__)
 #define DOCKET__DECLARE_IF_I(known, ...) DOCKET__DECLARE_##known(__VA_ARGS__)
@@ -204,6 +211,12 @@
 #define DOCKET__DECLARE_OPTIONAL_ARRAY(ctype, n, name) ctype name[n]; bool has_##name;
 #define DOCKET__DECLARE_LIST_ONE(ctype, n, name) ctype const *name; size_t name##_count;
 #define DOCKET__DECLARE_LIST_ARRAY(ctype, n, name) ctype const (*name)[n]; size_t name##_count;
+#define DOCKET__DECLARE_SECRET_ONE DOCKET__DECLARE_ONE
+#define DOCKET__DECLARE_SECRET_ARRAY DOCKET__DECLARE_ARRAY
+#define DOCKET__DECLARE_SECRET_OPTIONAL_ONE DOCKET__DECLARE_OPTIONAL_ONE
+#define DOCKET__DECLARE_SECRET_OPTIONAL_ARRAY DOCKET__DECLARE_OPTIONAL_ARRAY
+#define DOCKET__DECLARE_SECRET_LIST_ONE DOCKET__DECLARE_LIST_ONE
+#define DOCKET__DECLARE_SECRET_LIST_ARRAY DOCKET__DECLARE_LIST_ARRAY
 
 #define DOCKET__FIELD(T, n, field) DOCKET__FIELD_I(T, n, DOCKET__UNWRAP field)
 #define DOCKET__FIELD_I(...) DOCKET__FIELD_II(__VA_ARGS__)
@@ -218,7 +231,7 @@
 #define DOCKET__DESCRIBE_IF_I(known, ...) DOCKET__DESCRIBE_##known(__VA_ARGS__)
 #define DOCKET__DESCRIBE_KNOWN(T, number, name, shape, ctype, kind, n, type, values)                             \
     {(number), DOCKET_KIND_##kind, DOCKET__LABEL_##shape, #name, offsetof(T, name),                              \
-     DOCKET__SIDE_##shape(T, name), (n), type, values, 0},
+     DOCKET__SIDE_##shape(T, name), (n), type, values, DOCKET__FLAGS_##shape},
 #define DOCKET__DESCRIBE_UNKNOWN(...) {0, 0, 0, NULL, 0, 0, 0, NULL, NULL, 0},
 #define DOCKET__LABEL_ONE DOCKET_LABEL_ONE
 #define DOCKET__LABEL_ARRAY DOCKET_LABEL_ONE
@@ -226,11 +239,35 @@
 #define DOCKET__LABEL_OPTIONAL_ARRAY DOCKET_LABEL_OPTIONAL
 #define DOCKET__LABEL_LIST_ONE DOCKET_LABEL_LIST
 #define DOCKET__LABEL_LIST_ARRAY DOCKET_LABEL_LIST
+#define DOCKET__LABEL_SECRET_ONE DOCKET__LABEL_ONE
+#define DOCKET__LABEL_SECRET_ARRAY DOCKET__LABEL_ARRAY
+#define DOCKET__LABEL_SECRET_OPTIONAL_ONE DOCKET__LABEL_OPTIONAL_ONE
+#define DOCKET__LABEL_SECRET_OPTIONAL_ARRAY DOCKET__LABEL_OPTIONAL_ARRAY
+#define DOCKET__LABEL_SECRET_LIST_ONE DOCKET__LABEL_LIST_ONE
+#define DOCKET__LABEL_SECRET_LIST_ARRAY DOCKET__LABEL_LIST_ARRAY
 #define DOCKET__SIDE_ONE(T, name) 0
 #define DOCKET__SIDE_ARRAY(T, name) 0
 #define DOCKET__SIDE_OPTIONAL_ONE(T, name) offsetof(T, has_##name)
 #define DOCKET__SIDE_OPTIONAL_ARRAY(T, name) offsetof(T, has_##name)
 #define DOCKET__SIDE_LIST_ONE(T, name) offsetof(T, name##_count)
 #define DOCKET__SIDE_LIST_ARRAY(T, name) offsetof(T, name##_count)
+#define DOCKET__SIDE_SECRET_ONE DOCKET__SIDE_ONE
+#define DOCKET__SIDE_SECRET_ARRAY DOCKET__SIDE_ARRAY
+#define DOCKET__SIDE_SECRET_OPTIONAL_ONE DOCKET__SIDE_OPTIONAL_ONE
+#define DOCKET__SIDE_SECRET_OPTIONAL_ARRAY DOCKET__SIDE_OPTIONAL_ARRAY
+#define DOCKET__SIDE_SECRET_LIST_ONE DOCKET__SIDE_LIST_ONE
+#define DOCKET__SIDE_SECRET_LIST_ARRAY DOCKET__SIDE_LIST_ARRAY
+#define DOCKET__FLAGS_ONE 0
+#define DOCKET__FLAGS_ARRAY 0
+#define DOCKET__FLAGS_OPTIONAL_ONE 0
+#define DOCKET__FLAGS_OPTIONAL_ARRAY 0
+#define DOCKET__FLAGS_LIST_ONE 0
+#define DOCKET__FLAGS_LIST_ARRAY 0
+#define DOCKET__FLAGS_SECRET_ONE DOCKET_FIELD_SECRET
+#define DOCKET__FLAGS_SECRET_ARRAY DOCKET_FIELD_SECRET
+#define DOCKET__FLAGS_SECRET_OPTIONAL_ONE DOCKET_FIELD_SECRET
+#define DOCKET__FLAGS_SECRET_OPTIONAL_ARRAY DOCKET_FIELD_SECRET
+#define DOCKET__FLAGS_SECRET_LIST_ONE DOCKET_FIELD_SECRET
+#define DOCKET__FLAGS_SECRET_LIST_ARRAY DOCKET_FIELD_SECRET
 
 #endif

@@ -63,6 +63,11 @@ typedef struct docket_enum {
 
 typedef struct docket_type docket_type;
 
+/** Flags of a field. */
+enum {
+    DOCKET_FIELD_SECRET = 1u /* stored like any other, but shown as "***"; not part of the fingerprint */
+};
+
 /** One member of a struct type. */
 typedef struct docket_field {
     uint32_t number;        /* 1 to 536870911, not 19000 to 19999, unique in the struct */
@@ -74,7 +79,7 @@ typedef struct docket_field {
     size_t fixed_size;      /* n of DOCKET_KIND_FIXED, else 0 */
     const docket_type *type;   /* of DOCKET_KIND_STRUCT, else NULL */
     const docket_enum *values; /* of DOCKET_KIND_ENUM, else NULL */
-    uint32_t flags;         /* reserved: 0 */
+    uint32_t flags;         /* DOCKET_FIELD_... */
 } docket_field;
 
 /** The members of a struct type. */

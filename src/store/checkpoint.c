@@ -109,20 +109,14 @@ docket_status docket_checkpoint_list(docket_store *store, const docket_checkpoin
     return status;
 }
 
-docket_status docket_checkpoint_read(docket_store *store, const uint8_t key[32], docket_buffer *out,
-                                     docket_error *error)
+docket_status docket__store_read(docket_store *store, const uint8_t key[32], docket_record **record,
+                                 docket_error *error)
 {
-    docket_error own = DOCKET_ERROR_INIT;
     docket_found found = DOCKET_FOUND_NOTHING;
-    docket_record *record = NULL;
     docket_address address = {.scope = DOCKET_SCOPE_NONE};
-    error = error != NULL ? error : &own;
-    if (key == NULL || out == NULL) {
-        return docket__error_set(error, DOCKET_INVALID, "docket_checkpoint_read: %s is NULL",
-                                 key == NULL ? "key" : "out");
-    }
+    *record = NULL;
     memcpy(address.key.bytes, key, sizeof address.key.bytes);
-    docket_status status = docket__store_lookup(store, &address, INT64_MAX, &found, &record, error);
+    docket_status status = docket__store_lookup(store, &address, INT64_MAX, &found, record, error);
     if (status != DOCKET_OK) {
         return status;
     }
@@ -130,18 +124,39 @@ docket_status docket_checkpoint_read(docket_store *store, const uint8_t key[32],
         return docket__error_set(error, DOCKET_MISSING, "there is no %srecord of this key",
                                  found == DOCKET_FOUND_EXPIRED ? "unexpired " : "");
     }
-    status = docket__record_verify(record, error);
-    if (status == DOCKET_OK && record->kind == DOCKET_CHECKPOINT_ABSENT) {
+    const docket_record *read = *record;
+    status = docket__record_verify(read, error);
+    if (status == DOCKET_OK && read->kind == DOCKET_CHECKPOINT_ABSENT) {
         status = docket__error_set(error, DOCKET_ABSENT, "recorded as absent: %.*s",
-                                   (int)(record->value.size < 512 ? record->value.size : 512),
-                                   record->value.size > 0 ? (const char *)record->value.data : "");
-    } else if (status == DOCKET_OK) {
-        status = docket__buffer_append(out, record->value.data, record->value.size);
-        if (status != DOCKET_OK) {
-            docket__error_no_memory(error);
-        } else {
-            docket__error_clear(error);
-        }
+                                   (int)(read->value.size < 512 ? read->value.size : 512),
+                                   read->value.size > 0 ? (const char *)read->value.data : "");
+    }
+    if (status != DOCKET_OK) {
+        docket_record_free(*record);
+        *record = NULL;
+    }
+    return status;
+}
+
+docket_status docket_checkpoint_read(docket_store *store, const uint8_t key[32], docket_buffer *out,
+                                     docket_error *error)
+{
+    docket_error own = DOCKET_ERROR_INIT;
+    docket_record *record = NULL;
+    error = error != NULL ? error : &own;
+    if (key == NULL || out == NULL) {
+        return docket__error_set(error, DOCKET_INVALID, "docket_checkpoint_read: %s is NULL",
+                                 key == NULL ? "key" : "out");
+    }
+    docket_status status = docket__store_read(store, key, &record, error);
+    if (status != DOCKET_OK) {
+        return status;
+    }
+    status = docket__buffer_append(out, record->value.data, record->value.size);
+    if (status != DOCKET_OK) {
+        docket__error_no_memory(error);
+    } else {
+        docket__error_clear(error);
     }
     docket_record_free(record);
     return status;

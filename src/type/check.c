@@ -136,7 +136,7 @@ static docket_status check_field(const docket_type *type, const docket_field *fi
             type->name, field->name, (unsigned)field->number);
     }
     const char *problem = find_kind_problem(field);
-    if (problem == NULL && (field->flags & ~(uint32_t)DOCKET__FIELD_SECRET) != 0) {
+    if (problem == NULL && (field->flags & ~(uint32_t)DOCKET_FIELD_SECRET) != 0) {
         problem = "its flags are reserved";
     }
     if (problem == NULL) {

@@ -329,3 +329,42 @@ docket_status docket__schema_decode(docket_bytes bytes, docket_arena *arena, con
     }
     return status;
 }
+
+/* True if a member is secret in `kept` and not in `given`, or might be: the same layout may be described with another
+ * number of nested types. */
+static bool reveals(const schema_record *kept, const schema_record *given)
+{
+    bool is_alike = kept->types_count == given->types_count;
+    for (size_t i = 0; i < kept->types_count; i++) {
+        const type_record *type = &kept->types[i];
+        is_alike = is_alike && type->fields_count == given->types[i].fields_count;
+        for (size_t k = 0; k < type->fields_count; k++) {
+            bool was_secret = (type->fields[k].flags & DOCKET_FIELD_SECRET) != 0;
+            if (was_secret && !(is_alike && (given->types[i].fields[k].flags & DOCKET_FIELD_SECRET) != 0)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool docket__schema_supersedes(docket_bytes kept, docket_bytes given)
+{
+    if (kept.size == given.size && (kept.size == 0 || memcmp(kept.data, given.data, kept.size) == 0)) {
+        return false;
+    }
+    docket_arena arena = {0};
+    schema_record old = {0};
+    schema_record new = {0};
+    docket_status status = check_format(kept, NULL);
+    if (status == DOCKET_OK) {
+        status = docket_decode(DOCKET_OF(schema_record), kept, &arena, &old, NULL);
+    }
+    /* A damaged description helps nobody. A newer one, or one for which there is no memory now, stays. */
+    bool supersedes = status == DOCKET_CORRUPT;
+    if (status == DOCKET_OK && docket_decode(DOCKET_OF(schema_record), given, &arena, &new, NULL) == DOCKET_OK) {
+        supersedes = !reveals(&old, &new);
+    }
+    docket__arena_release(&arena);
+    return supersedes;
+}

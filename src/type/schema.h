@@ -5,10 +5,7 @@
 
 #include <docket/type.h>
 
-enum {
-    DOCKET__SCHEMA_FORMAT = 1,
-    DOCKET__FIELD_SECRET = 1 /* of docket_field.flags: not to be shown; reserved, nothing sets it yet */
-};
+enum { DOCKET__SCHEMA_FORMAT = 1 };
 
 /* Appends the description of a type and all types nested in it. Equal types give equal bytes. Returns DOCKET_INVALID
  * (a resource, or the descriptor does not pass docket_type_check) or DOCKET_NO_MEMORY. */
@@ -22,5 +19,10 @@ DOCKET_MUST_CHECK docket_status docket__schema_encode(const docket_type *type, d
  * Returns DOCKET_CORRUPT, DOCKET_SCHEMA_NEWER (a format this library does not know), DOCKET_NO_MEMORY. */
 DOCKET_MUST_CHECK docket_status docket__schema_decode(docket_bytes bytes, docket_arena *arena,
                                                       const docket_type **type, docket_error *error);
+
+/* True if the description `given` should take the place of `kept`, which a store has of the same name and fingerprint.
+ * Names of an enum and secrecy may differ: the later description counts, but never shows a member that the kept one
+ * hides. */
+bool docket__schema_supersedes(docket_bytes kept, docket_bytes given);
 
 #endif

@@ -178,7 +178,7 @@ static void secret_mark_is_kept(void **state)
 {
     (void)state;
     docket_field field = {
-        .number = 1, .kind = DOCKET_KIND_STRING, .name = "password", .flags = DOCKET__FIELD_SECRET};
+        .number = 1, .kind = DOCKET_KIND_STRING, .name = "password", .flags = DOCKET_FIELD_SECRET};
     const docket_schema schema = {&field, 1};
     const docket_type type = {.abi = DOCKET_TYPE_ABI,
                               .flags = DOCKET_TYPE_STRUCT,
@@ -187,7 +187,7 @@ static void secret_mark_is_kept(void **state)
                               .alignment = _Alignof(char *),
                               .schema = &schema};
     assert_round_trip(&type);
-    assert_int_equal(rebuild(describe(&type))->schema->fields[0].flags, DOCKET__FIELD_SECRET);
+    assert_int_equal(rebuild(describe(&type))->schema->fields[0].flags, DOCKET_FIELD_SECRET);
 }
 
 static void resource_and_wrong_types_have_no_schema(void **state)

@@ -14,6 +14,7 @@
 #include "store/memory/table.h"
 #include "store/record.h"
 #include "store/wall.h"
+#include "type/schema.h"
 
 #include <string.h>
 
@@ -117,7 +118,9 @@ static docket_status keep_schema(memory_store *store, const docket_record *recor
     }
     memcpy(key, record->fingerprint, 32);
     memcpy(key + 32, record->type, name_size);
-    if (docket__map_get(&store->schemas, key, 32 + name_size) != NULL) {
+    kept_schema *before = docket__map_get(&store->schemas, key, 32 + name_size);
+    if (before != NULL &&
+        !docket__schema_supersedes((docket_bytes){before->bytes + 32 + name_size, before->size}, schema)) {
         return DOCKET_OK;
     }
     kept_schema *kept = docket__allocate(sizeof *kept + 32 + name_size + schema.size);
@@ -128,10 +131,9 @@ static docket_status keep_schema(memory_store *store, const docket_record *recor
     kept->size = schema.size;
     memcpy(kept->bytes, key, 32 + name_size);
     memcpy(kept->bytes + 32 + name_size, schema.data, schema.size);
+    docket__map_remove(&store->schemas, key, 32 + name_size); /* its key lies in the earlier one */
     docket_status status = docket__map_put(&store->schemas, kept->bytes, 32 + name_size, kept);
-    if (status != DOCKET_OK) {
-        docket__free(kept);
-    }
+    docket__free(status == DOCKET_OK ? before : kept);
     return status;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "type/schema.h"
 
 #include <string.h>
 
@@ -142,6 +143,29 @@ static docket_status add_type(docket__sqlite *self, const docket_record *record,
     return status;
 }
 
+/* Names of an enum and secrecy of members are not part of the fingerprint: a later description may tell more. */
+static docket_status read_is_older(docket__sqlite *self, const docket_record *record, docket_bytes schema,
+                                   bool *is_older, docket_error *error)
+{
+    docket_status status = DOCKET_OK;
+    sqlite3_stmt *row = docket__connection_statement(&self->writer, DOCKET__SQL_SCHEMA, error);
+    if (row == NULL) {
+        return error->status;
+    }
+    sqlite3_bind_text(row, 1, record->type != NULL ? record->type : "", -1, SQLITE_STATIC);
+    sqlite3_bind_blob(row, 2, record->fingerprint, sizeof record->fingerprint, SQLITE_STATIC);
+    int code = sqlite3_step(row);
+    if (code == SQLITE_ROW) {
+        const void *bytes = sqlite3_column_blob(row, 0);
+        docket_bytes kept = {bytes, bytes != NULL ? (size_t)sqlite3_column_bytes(row, 0) : 0};
+        *is_older = docket__schema_supersedes(kept, schema);
+    } else if (code != SQLITE_DONE) {
+        status = docket__connection_fail(&self->writer, code, "reading a schema", error);
+    }
+    sqlite3_reset(row);
+    return status;
+}
+
 static docket_status fill_schema(docket__sqlite *self, int64_t id, docket_bytes schema, docket_error *error)
 {
     sqlite3_stmt *update = docket__connection_statement(&self->writer, DOCKET__SQL_FILL_SCHEMA, error);
@@ -176,8 +200,14 @@ docket_status docket__ids_type(docket__sqlite *self, const docket_record *record
     docket_status status = ask_id(self, row, id, &has_schema, error);
     if (status == DOCKET_OK && *id == 0) {
         status = add_type(self, record, schema, id, error);
-    } else if (status == DOCKET_OK && !has_schema && schema.size > 0) {
-        status = fill_schema(self, *id, schema, error);
+    } else if (status == DOCKET_OK && schema.size > 0) {
+        bool is_older = !has_schema;
+        if (has_schema) {
+            status = read_is_older(self, record, schema, &is_older, error);
+        }
+        if (status == DOCKET_OK && is_older) {
+            status = fill_schema(self, *id, schema, error);
+        }
     }
     has_schema = has_schema || schema.size > 0;
     if (status == DOCKET_OK && known != NULL) {

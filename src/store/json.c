@@ -1,0 +1,78 @@
+/* What was recorded, as JSON: the value's bytes by the description of their type that the store keeps. */
+#include <docket/json.h>
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "store/handle.h"
+#include "type/json.h"
+#include "type/schema.h"
+
+static docket_status fetch_schema(docket_store *store, const docket_record *record, docket_buffer *schema,
+                                  docket_error *error)
+{
+    docket__retry retry;
+    docket_status status;
+    docket__retry_begin(&retry, store, INT64_MAX);
+    do {
+        docket__buffer_clear(schema);
+        status = store->backend->schema(store->self, record->type, record->fingerprint, schema, error);
+    } while (status != DOCKET_OK && docket__retry_again(&retry, status, error));
+    if (status == DOCKET_OK && schema->size == 0) {
+        status = docket__error_set(error, DOCKET_UNSUPPORTED, "the store keeps no description of the type %s",
+                                   record->type);
+    }
+    return status;
+}
+
+docket_status docket__stored_json(docket_bytes schema, const uint8_t fingerprint[32], docket_bytes value,
+                                  const docket_json_options *options, docket_buffer *out, docket_error *error)
+{
+    docket_arena arena = {0};
+    const docket_type *type = NULL;
+    uint8_t described[32];
+    docket_status status = docket__schema_decode(schema, &arena, &type, error);
+    if (status == DOCKET_OK) {
+        status = docket_type_fingerprint(type, described, error);
+    }
+    if (status == DOCKET_OK && memcmp(described, fingerprint, sizeof described) != 0) {
+        status = docket__error_set(error, DOCKET_CORRUPT, "the description of the type %s is that of another layout",
+                                   type->name);
+    }
+    if (status == DOCKET_OK) {
+        status = docket__json_write_stored(type, value, options, out, error);
+    }
+    docket__arena_release(&arena);
+    return status;
+}
+
+docket_status docket_checkpoint_json(docket_store *store, const uint8_t key[32], const docket_json_options *options,
+                                     docket_buffer *out, docket_error *error)
+{
+    docket_error own = DOCKET_ERROR_INIT;
+    docket_json_options read;
+    docket_record *record = NULL;
+    docket_buffer schema = {0};
+    error = error != NULL ? error : &own;
+    if (key == NULL || out == NULL) {
+        return docket__error_set(error, DOCKET_INVALID, "docket_checkpoint_json: %s is NULL",
+                                 key == NULL ? "key" : "out");
+    }
+    docket_status status = docket__json_options_read(&read, options, error);
+    if (status == DOCKET_OK) {
+        status = docket__store_read(store, key, &record, error);
+    }
+    if (status == DOCKET_OK) {
+        status = fetch_schema(store, record, &schema, error);
+    }
+    if (status == DOCKET_OK) {
+        status = docket__stored_json(docket_buffer_bytes(&schema), record->fingerprint, record->value, &read, out,
+                                     error);
+    }
+    if (status == DOCKET_OK) {
+        docket__error_clear(error);
+    }
+    docket__buffer_release(&schema);
+    docket_record_free(record);
+    return status;
+}
