@@ -513,20 +513,22 @@ static docket__node *wait_for_node(docket_execution *execution)
 void docket__schedule_run(docket_execution *execution)
 {
     const docket__plan *plan = execution->plan;
+    const uint32_t root_count = plan->root_count;
+    const bool blocking = execution->blocking;
     docket__node *mine = NULL;
-    if (plan->root_count == 0) {
+    if (root_count == 0) {
         finish(execution);
     }
-    for (uint32_t i = 0; i < plan->root_count; i++) {
+    for (uint32_t i = 0; i < root_count; i++) {
         docket__node *node = &execution->nodes[plan->roots[i]];
-        if (mine == NULL && execution->blocking && !node->pool_only) {
+        if (mine == NULL && blocking && !node->pool_only) {
             mine = node;
         } else {
             make_ready(node);
         }
     }
-    if (!execution->blocking) {
-        return;
+    if (!blocking) {
+        return; /* `done` may have ended and freed the execution by now */
     }
     while (mine != NULL || (mine = wait_for_node(execution)) != NULL) {
         docket__node *next = NULL;
