@@ -30,6 +30,13 @@ static bool is_operation(const docket__write *write)
     return write->commit.record == NULL;
 }
 
+static int64_t real_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 /* Tells the caller what the backend answered for its write. */
 static void finish(docket__queue *queue, docket__write *write)
 {
@@ -140,33 +147,49 @@ static size_t collect(docket__write *group, docket_commit **commits, int64_t *de
     return count;
 }
 
-/* Commits a list of writes. `commits` has room for all of them. */
-static void commit_group(docket__queue *queue, docket__write *group, docket_commit **commits)
+/* Commits a list of writes and repeats it after transient faults; writes whose time is up meanwhile leave the list.
+ * `commits` has room for all of them. */
+static docket_status commit_group(docket__queue *queue, docket__write **group, docket_commit **commits,
+                                  docket_error *error)
 {
-    docket_error error = DOCKET_ERROR_INIT;
     docket__retry retry;
     int64_t deadline_ms;
-    size_t count = collect(group, commits, &deadline_ms);
+    size_t count = collect(*group, commits, &deadline_ms);
     docket_status status = DOCKET_OK;
-
     docket__retry_begin(&retry, queue->store, deadline_ms);
     while (count > 0) {
-        status = commit_once(queue, commits, count, &error);
-        if (status == DOCKET_OK || !docket__retry_again(&retry, status, &error)) {
+        status = commit_once(queue, commits, count, error);
+        if (status == DOCKET_OK || !docket__retry_again(&retry, status, error)) {
             break;
         }
-        group = fail_late(group, &error);
-        count = collect(group, commits, &deadline_ms);
+        *group = fail_late(*group, error);
+        count = collect(*group, commits, &deadline_ms);
     }
+    return status;
+}
+
+static void finish_group(docket__queue *queue, docket__write *group, docket_status status, const docket_error *error)
+{
     while (group != NULL) {
         docket__write *write = group;
         group = write->next; /* `done` may free the write */
         if (status == DOCKET_OK || settle(queue, write)) {
             finish(queue, write);
         } else {
-            fail(write, &error);
+            fail(write, error);
         }
     }
+}
+
+/* On the writer thread. */
+static void write_group(docket__queue *queue, docket__write *group, size_t count)
+{
+    docket_error error = DOCKET_ERROR_INIT;
+    int64_t begin_ns = real_now_ns();
+    docket_status status = commit_group(queue, &group, queue->commits, &error);
+    queue->group_count = count;
+    queue->group_ns = real_now_ns() - begin_ns;
+    finish_group(queue, group, status, &error);
 }
 
 static void run_operation(docket__write *write)
@@ -177,12 +200,13 @@ static void run_operation(docket__write *write)
 }
 
 /* The first writes that wait, up to the bounds of a group, or one operation. With queue->lock held. */
-static docket__write *take_group(docket__queue *queue)
+static docket__write *take_group(docket__queue *queue, size_t *count)
 {
     docket__write *group = queue->first;
     docket__write *end = group;
     size_t bytes = end->commit.record != NULL ? end->commit.record->value.size : 0;
-    for (size_t count = 1; !is_operation(group) && count < DOCKET__GROUP_WRITES; count++) {
+    *count = 1;
+    for (; !is_operation(group) && *count < DOCKET__GROUP_WRITES; (*count)++) {
         docket__write *next = end->next;
         if (next == NULL || is_operation(next) || bytes >= DOCKET__GROUP_BYTES) {
             break;
@@ -191,6 +215,7 @@ static docket__write *take_group(docket__queue *queue)
         end = next;
     }
     queue->first = end->next;
+    queue->count -= *count;
     if (queue->first == NULL) {
         queue->last = &queue->first;
         queue->urgent = false;
@@ -199,22 +224,29 @@ static docket__write *take_group(docket__queue *queue)
     return group;
 }
 
-/* Lazy writes are given a moment for company, once; with queue->lock held. */
+/* False when the time has come; with queue->lock held. */
+static bool wait_until(docket__queue *queue, int64_t end_ns)
+{
+    const struct timespec end = {.tv_sec = (time_t)(end_ns / 1000000000), .tv_nsec = (long)(end_ns % 1000000000)};
+    return pthread_cond_timedwait(&queue->filled, &queue->lock, &end) == 0;
+}
+
+/* With queue->lock held. */
 static void wait_for_writes(docket__queue *queue)
 {
+    if (queue->group_count > 1) {
+        int64_t end_ns = real_now_ns() + queue->group_ns / 8;
+        queue->wake_count = queue->group_count;
+        while (queue->count < queue->group_count && !queue->stopping && wait_until(queue, end_ns)) {
+        }
+    }
+    queue->wake_count = 1;
     while (queue->first == NULL && !queue->stopping) {
         pthread_cond_wait(&queue->filled, &queue->lock);
     }
-    struct timespec end;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_nsec += DOCKET__LAZY_MS * 1000000L;
-    if (end.tv_nsec >= 1000000000L) {
-        end.tv_sec++;
-        end.tv_nsec -= 1000000000L;
-    }
-    int waited = 0;
-    while (!queue->urgent && !queue->stopping && waited == 0) {
-        waited = pthread_cond_timedwait(&queue->filled, &queue->lock, &end);
+    queue->wake_count = SIZE_MAX;
+    int64_t end_ns = real_now_ns() + DOCKET__LAZY_MS * INT64_C(1000000);
+    while (!queue->urgent && !queue->stopping && wait_until(queue, end_ns)) {
     }
 }
 
@@ -227,12 +259,13 @@ static void *write_groups(void *arg)
         if (queue->first == NULL) {
             break;
         }
-        docket__write *group = take_group(queue);
+        size_t count;
+        docket__write *group = take_group(queue, &count);
         pthread_mutex_unlock(&queue->lock);
         if (is_operation(group)) {
             run_operation(group);
         } else {
-            commit_group(queue, group, queue->commits);
+            write_group(queue, group, count);
         }
         pthread_mutex_lock(&queue->lock);
     }
@@ -271,11 +304,12 @@ static bool push(docket__queue *queue, docket__write *write)
     pthread_mutex_lock(&queue->lock);
     bool started = start_writer(queue);
     if (started) {
-        bool wake = queue->first == NULL || (!write->lazy && !queue->urgent);
+        bool ends_laziness = !write->lazy && !queue->urgent;
         queue->urgent = queue->urgent || !write->lazy;
         *queue->last = write;
         queue->last = &write->next;
-        if (wake) {
+        queue->count++;
+        if (queue->count == queue->wake_count || (ends_laziness && queue->count > 1)) {
             pthread_cond_signal(&queue->filled);
         }
     }
@@ -287,8 +321,10 @@ void docket__queue_write(docket__queue *queue, docket__write *write)
 {
     if (is_inline(queue)) {
         docket_commit *commits[1];
+        docket_error error = DOCKET_ERROR_INIT;
         write->next = NULL;
-        commit_group(queue, write, commits);
+        docket_status status = commit_group(queue, &write, commits, &error);
+        finish_group(queue, write, status, &error);
     } else if (!push(queue, write)) {
         docket_error error = DOCKET_ERROR_INIT;
         docket__error_set(&error, DOCKET_NO_MEMORY, "the store's writer thread cannot be started");
@@ -359,6 +395,7 @@ docket_status docket__queue_init(docket__queue *queue, docket_store *store)
 {
     *queue = (docket__queue){.store = store};
     queue->last = &queue->first;
+    queue->wake_count = SIZE_MAX;
     if (pthread_mutex_init(&queue->lock, NULL) != 0) {
         return DOCKET_NO_MEMORY;
     }

@@ -2,7 +2,12 @@
  *
  * `lock` guards the list and the two flags and nothing else; it is never held while the backend or a callback runs. On
  * inline backends there is no writer thread: `commit_lock` lets one caller commit at a time, callbacks run after it was
- * given up. A lazy write does not wake the writer: several of them share a flush. The writer thread starts with the first write and blocks all signals, which belong to the host.
+ * given up. The writer thread starts with the first write and blocks all signals, which belong to the host.
+ *
+ * Groups: the callbacks of one group set threads free that soon write again, and a writer that took the first of them at
+ * once would flush for it alone, with the others behind. So after a group the writer waits for as many writes as that
+ * group had, for an eighth of the time it took to commit at most; after a single write it waits for none. Lazy writes
+ * wake nobody: several of them share a flush, or join another's.
  *
  * What must be on disk before what: a write's `done` is called only after the backend said that the group is durable,
  * or after reading back showed the record. */
@@ -14,9 +19,9 @@
 #include <pthread.h>
 
 enum {
-    DOCKET__GROUP_WRITES = 4096,   /* most writes of one group */
+    DOCKET__GROUP_WRITES = 4096,    /* most writes of one group */
     DOCKET__GROUP_BYTES = 32 << 20, /* a group is closed once its values are so large */
-    DOCKET__LAZY_MS = 10 /* how long a lazy write waits for company */
+    DOCKET__LAZY_MS = 10            /* how long a lazy write waits for company */
 };
 
 typedef struct docket__queue {
@@ -24,12 +29,16 @@ typedef struct docket__queue {
     pthread_mutex_t lock;
     pthread_cond_t filled;
     docket__write *first, **last;
+    size_t count;      /* of the list */
+    size_t wake_count; /* wake the writer when the list has so many; SIZE_MAX = it does not wait */
     pthread_t writer;
     bool started;
     bool stopping;
     bool urgent; /* something queued is not lazy */
     void (*last_act)(docket_store *store);
-    docket_commit **commits; /* of the group under way; the writer's own */
+    docket_commit **commits; /* the writer's own: of the group under way, */
+    size_t group_count;      /* how many it has, */
+    int64_t group_ns;        /* and how long its commit took */
     pthread_mutex_t commit_lock;
 } docket__queue;
 

@@ -2,7 +2,7 @@
  *
  * A connection remembers the ids of execution and step names. A remembered id is never another name's, so a row that is
  * found with it is the right one. But an execution may have been forgotten and recorded again under a new id: when
- * nothing is found with a remembered id, the name is asked for again before the answer counts. */
+ * nothing is found with a remembered id, its name is asked for again before the answer counts. Names of steps stay. */
 #include "store/sqlite/connection.h"
 
 #include "base/error.h"
@@ -47,11 +47,13 @@ static void remember(docket__name_slot *slot, const char *name, int64_t id)
     }
 }
 
+/* `*remembered`: the name was not asked for. */
 static docket_status name_id(docket__connection *connection, docket__name_slot *slots, docket__sql which,
-                             const char *name, bool again, int64_t *id, docket_error *error)
+                             const char *name, bool *remembered, int64_t *id, docket_error *error)
 {
     docket__name_slot *slot = slot_of(slots, name);
-    if (!again && slot->id != 0 && strcmp(slot->name, name) == 0) {
+    *remembered = slot->id != 0 && strcmp(slot->name, name) == 0;
+    if (*remembered) {
         *id = slot->id;
         return DOCKET_OK;
     }
@@ -91,33 +93,46 @@ static docket_status find_by_key(docket__connection *connection, const docket_ad
     return step_to(connection, statement, row, error);
 }
 
+static docket_status find_by_ids(docket__connection *connection, const docket_address *address, int64_t execution,
+                                 sqlite3_stmt **row, docket_error *error)
+{
+    int64_t step;
+    bool ignored;
+    docket_status status = name_id(connection, connection->step_ids, DOCKET__SQL_STEP_ID, address->step, &ignored,
+                                   &step, error);
+    if (status != DOCKET_OK || step == 0) {
+        return status;
+    }
+    sqlite3_stmt *statement = docket__connection_statement(connection, DOCKET__SQL_LOOKUP_WORKFLOW, error);
+    if (statement == NULL) {
+        return error->status;
+    }
+    sqlite3_bind_blob(statement, 1, address->key.bytes, sizeof address->key.bytes, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 2, execution);
+    sqlite3_bind_int64(statement, 3, step);
+    return step_to(connection, statement, row, error);
+}
+
 static docket_status find_in_execution(docket__connection *connection, const docket_address *address,
                                        sqlite3_stmt **row, docket_error *error)
 {
-    int64_t before = 0;
-    for (bool again = false;; again = true) {
-        int64_t execution, step = 0;
-        docket_status status = name_id(connection, connection->execution_ids, DOCKET__SQL_EXECUTION_ID,
-                                       address->execution_id, again, &execution, error);
-        if (status == DOCKET_OK && execution != 0 && execution != before) {
-            status = name_id(connection, connection->step_ids, DOCKET__SQL_STEP_ID, address->step, again, &step, error);
-        }
-        if (status != DOCKET_OK || step == 0) {
-            return status;
-        }
-        sqlite3_stmt *statement = docket__connection_statement(connection, DOCKET__SQL_LOOKUP_WORKFLOW, error);
-        if (statement == NULL) {
-            return error->status;
-        }
-        sqlite3_bind_blob(statement, 1, address->key.bytes, sizeof address->key.bytes, SQLITE_STATIC);
-        sqlite3_bind_int64(statement, 2, execution);
-        sqlite3_bind_int64(statement, 3, step);
-        status = step_to(connection, statement, row, error);
-        if (status != DOCKET_OK || *row != NULL) {
-            return status;
-        }
-        before = execution;
+    int64_t execution, before;
+    bool remembered;
+    docket_status status = name_id(connection, connection->execution_ids, DOCKET__SQL_EXECUTION_ID,
+                                   address->execution_id, &remembered, &execution, error);
+    if (status == DOCKET_OK && execution != 0) {
+        status = find_by_ids(connection, address, execution, row, error);
     }
+    if (status != DOCKET_OK || *row != NULL || !remembered) {
+        return status;
+    }
+    before = execution;
+    status = ask_id(connection, DOCKET__SQL_EXECUTION_ID, address->execution_id, &execution, error);
+    if (status == DOCKET_OK && execution != 0 && execution != before) {
+        remember(slot_of(connection->execution_ids, address->execution_id), address->execution_id, execution);
+        status = find_by_ids(connection, address, execution, row, error);
+    }
+    return status;
 }
 
 docket_status docket__connection_find(docket__connection *connection, const docket_address *address,
