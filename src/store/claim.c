@@ -128,6 +128,9 @@ static const docket__holder *ancestor_holding(const docket__holder *holder, cons
  * whether it comes back to a key held above `waiter`. Returns the holder where it does. */
 static const docket__holder *find_cycle(const docket__waiter *waiter)
 {
+    if (waiter->holder->parent == NULL) {
+        return NULL; /* nothing is held above it */
+    }
     for (docket__waiter *other = waits; other != NULL; other = other->published_next) {
         other->visited = false;
     }
