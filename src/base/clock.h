@@ -16,6 +16,13 @@ int64_t docket__clock_monotonic_ns(void);
 int64_t docket__clock_monotonic_ms(void);
 int64_t docket__clock_wall_ms(void);
 
+/* The monotonic moment so many milliseconds from now, at most INT64_MAX, which never comes. */
+static inline int64_t docket__clock_after_ms(int64_t delay_ms)
+{
+    int64_t now_ms = docket__clock_monotonic_ms();
+    return delay_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + delay_ms;
+}
+
 /* Installs a clock, which must stay valid until it is replaced; NULL restores the system's. Its functions may be called
  * from any thread at once. */
 void docket__clock_replace(const docket__clock *clock);

@@ -60,14 +60,16 @@ static void report_missing(docket__task *task)
     docket_error error;
     set_limit_error(ctx, &error, "");
     report_straggler(ctx, &error, "a step did not return in time and runs on");
+    docket__schedule_live(ctx->execution, -1);
     let_go(ctx);
 }
 
-/* On the timer thread, which observers must not hold up. */
+/* On the timer thread, which observers must not hold up. Counts as under way, since it tells names of the graph. */
 static void submit_report(docket_ctx *ctx)
 {
     if (docket__observed(ctx->execution)) {
         hold(ctx);
+        docket__schedule_live(ctx->execution, 1);
         ctx->report.run = report_missing;
         docket__pool_submit(ctx->execution->pool, &ctx->report);
     }
@@ -82,6 +84,7 @@ static void on_grace_passed(docket__timer *timer)
     docket_error error = DOCKET_ERROR_INIT;
     if (straggles) {
         ctx->limit_state = DOCKET__LIMIT_STRAGGLES;
+        docket__schedule_live(execution, 1); /* the step may return as soon as the lock is free */
         set_limit_error(ctx, &error, " and did not return within its grace; it runs on and its result will be dropped");
     }
     pthread_mutex_unlock(&execution->lock);
@@ -89,6 +92,7 @@ static void on_grace_passed(docket__timer *timer)
         docket__pool_lend_begin(execution->pool);
         submit_report(ctx);
         docket__schedule_stop(execution, &error, true);
+        docket__schedule_live(execution, -1);
     }
     let_go(ctx);
 }
@@ -99,8 +103,7 @@ static void on_limit_passed(docket__timer *timer)
     docket_execution *execution = ctx->execution;
     docket_error error = DOCKET_ERROR_INIT;
     pthread_mutex_lock(&execution->lock);
-    int64_t now_ms = docket__clock_monotonic_ms();
-    bool passed = ctx->limit_state == DOCKET__LIMIT_RUNNING && now_ms >= ctx->limit_ms;
+    bool passed = ctx->limit_state == DOCKET__LIMIT_RUNNING && docket__clock_monotonic_ms() >= ctx->limit_ms;
     if (passed) {
         ctx->limit_state = DOCKET__LIMIT_PASSED;
         atomic_store(&ctx->cancelled, true);
@@ -109,7 +112,7 @@ static void on_limit_passed(docket__timer *timer)
         set_limit_error(ctx, &error, "");
         hold(ctx);
         ctx->timer.fire = on_grace_passed;
-        docket__pool_arm(execution->pool, &ctx->timer, now_ms + ctx->step->options.grace_ms);
+        docket__pool_arm(execution->pool, &ctx->timer, docket__clock_after_ms(ctx->step->options.grace_ms));
     }
     pthread_mutex_unlock(&execution->lock);
     if (passed) {
@@ -126,8 +129,7 @@ static void begin_limit(docket_ctx *ctx)
     }
     docket_execution *execution = ctx->execution;
     pthread_mutex_lock(&execution->lock);
-    int64_t now_ms = docket__clock_monotonic_ms();
-    ctx->limit_ms = limit_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + limit_ms;
+    ctx->limit_ms = docket__clock_after_ms(limit_ms);
     ctx->limit_state = DOCKET__LIMIT_RUNNING;
     ctx->timer.fire = on_limit_passed;
     hold(ctx);
@@ -309,9 +311,8 @@ static bool wait_for_retry(docket_ctx *ctx)
     }
     docket_execution *execution = ctx->execution;
     hold(ctx);
-    int64_t now_ms = docket__clock_monotonic_ms();
     ctx->timer.fire = on_delay_passed;
-    docket__pool_arm(execution->pool, &ctx->timer, delay_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + delay_ms);
+    docket__pool_arm(execution->pool, &ctx->timer, docket__clock_after_ms(delay_ms));
     bool parked = true;
     if (atomic_load(&execution->stopping) && docket__pool_disarm(execution->pool, &ctx->timer)) {
         docket__schedule_unpark(ctx);

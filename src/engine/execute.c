@@ -259,7 +259,7 @@ static void run_manual_pool(docket_graph *graph, int64_t timeout_ms)
     if (pool == NULL || !docket__pool_is_manual(pool)) {
         return;
     }
-    int64_t end_ms = timeout_ms < 0 ? INT64_MAX : docket__clock_monotonic_ms() + timeout_ms;
+    int64_t end_ms = timeout_ms < 0 ? INT64_MAX : docket__clock_after_ms(timeout_ms);
     pthread_mutex_lock(&graph->activity_lock);
     while (graph->active != NULL && docket__clock_monotonic_ms() < end_ms) {
         uint64_t kicks = docket__pool_kicks(pool);
@@ -268,6 +268,9 @@ static void run_manual_pool(docket_graph *graph, int64_t timeout_ms)
         pthread_mutex_lock(&graph->activity_lock);
     }
     pthread_mutex_unlock(&graph->activity_lock);
+    /* What came too late to find work still holds its execution, and perhaps nobody runs the pool any more. */
+    while (docket__pool_run_one(pool, docket__pool_kicks(pool), INT64_MIN)) {
+    }
 }
 
 docket_status docket_graph_stop(docket_graph *graph, int64_t timeout_ms, docket_error *error)

@@ -619,6 +619,7 @@ static void enter(docket__node *node, docket__node **next)
         fail(node, &ctx->failure, next);
         break;
     case DOCKET__ATTEMPT_STRAGGLED:
+        docket__schedule_stop(node->execution, &ctx->failure, true); /* unless its timer was faster */
         release_claim(ctx, NULL, NULL);
         docket__schedule_drop(node, DOCKET_VALUE_FAILED, NULL);
         break;

@@ -439,7 +439,7 @@ void docket__schedule_stop(docket_execution *execution, const docket_error *erro
         docket__execution_ref(execution);
         execution->grace.fire = on_grace;
         docket__pool_arm(execution->pool, &execution->grace,
-                         docket__clock_monotonic_ms() + execution->graph->options.grace_ms);
+                         docket__clock_after_ms(execution->graph->options.grace_ms));
     }
     for (docket_ctx *ctx = execution->watched; ctx != NULL; ctx = ctx->watch_next) {
         docket__ctx_signal(ctx);
