@@ -1,4 +1,4 @@
-/** @page docket_sqlite  SQLite: sharing one database file with the application.
+/** @page docket_sqlite  SQLite: sharing one database file with the application, and asking it what was recorded.
  *
  * With `shared_database` docket keeps its tables, under their prefix, in the application's own SQLite file. It never
  * touches application_id, user_version or the settings of other connections.
@@ -40,6 +40,27 @@ DOCKET_API DOCKET_MUST_CHECK docket_status docket_sqlite_begin(docket_store *sto
  * - DOCKET_STORE: the transaction was rolled back; the message is SQLite's. */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_sqlite_end(docket_store *store, struct sqlite3 *db, bool commit,
                                                              docket_error *error);
+
+/** Registers the SQL function docket_json on a connection of the application to any database file with a docket store.
+ * The views of the store then show what was recorded, and nothing is changed by looking:
+ *
+ *     SELECT execution, json_extract(value, '$.status') FROM docket_checkpoints_json
+ *      WHERE step = 'charge' AND json_extract(value, '$.status') = 'failed';
+ *
+ * `<prefix>checkpoints` has one row per entry, and needs no function: id, execution, step, step_version, scope
+ * ('workflow', 'global'), type, kind ('value', 'absent', 'failure'), created_ms, expires_ms (NULL = never), duration_ms,
+ * attempts, size_bytes, key (hexadecimal), status and code (of a failure), message (of a failure or an absence).
+ * `<prefix>checkpoints_json` has the same columns and `value`: as docket_checkpoint_json, of values, else NULL. A value
+ * that cannot be shown (it does not match its checksum, or is of a newer docket) is {"@error":"…"}.
+ *
+ * Owns: the connection; the function goes with it.
+ * Threads: any that may use `db`.
+ * Returns:
+ * - DOCKET_INVALID: `db` is NULL.
+ * - DOCKET_STORE: SQLite refused; the message is its own.
+ * - DOCKET_NO_MEMORY
+ * See: docket_checkpoint_json. */
+DOCKET_API DOCKET_MUST_CHECK docket_status docket_sqlite_register(struct sqlite3 *db, docket_error *error);
 
 DOCKET_END_DECLS
 

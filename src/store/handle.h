@@ -32,12 +32,8 @@ docket_status docket__store_check_writable(const docket_store *store, docket_err
 docket_status docket__store_read(docket_store *store, const uint8_t key[32], docket_record **record,
                                  docket_error *error);
 
-/* json.c: appends the JSON of stored bytes by the stored description of their type. DOCKET_CORRUPT if they do not belong
- * together, DOCKET_SCHEMA_NEWER, DOCKET_NO_MEMORY. */
-struct docket_json_options;
-docket_status docket__stored_json(docket_bytes schema, const uint8_t fingerprint[32], docket_bytes value,
-                                  const struct docket_json_options *options, docket_buffer *out,
-                                  docket_error *error);
+/* json.c: DOCKET_CORRUPT if a type that was rebuilt from its description has another fingerprint. */
+docket_status docket__check_described(const docket_type *type, const uint8_t fingerprint[32], docket_error *error);
 
 /* `error->transient` of a backend that has already waited as long as it may: the fault may pass, but docket does not
  * repeat the call. The caller sees 1. */

@@ -25,24 +25,35 @@ static docket_status fetch_schema(docket_store *store, const docket_record *reco
     return status;
 }
 
-docket_status docket__stored_json(docket_bytes schema, const uint8_t fingerprint[32], docket_bytes value,
-                                  const docket_json_options *options, docket_buffer *out, docket_error *error)
+docket_status docket__check_described(const docket_type *type, const uint8_t fingerprint[32], docket_error *error)
 {
-    docket_arena arena = {0};
-    const docket_type *type = NULL;
     uint8_t described[32];
-    docket_status status = docket__schema_decode(schema, &arena, &type, error);
-    if (status == DOCKET_OK) {
-        status = docket_type_fingerprint(type, described, error);
-    }
+    docket_status status = docket_type_fingerprint(type, described, error);
     if (status == DOCKET_OK && memcmp(described, fingerprint, sizeof described) != 0) {
         status = docket__error_set(error, DOCKET_CORRUPT, "the description of the type %s is that of another layout",
                                    type->name);
     }
+    return status;
+}
+
+static docket_status show(docket_store *store, const docket_record *record, const docket_json_options *options,
+                          docket_buffer *out, docket_error *error)
+{
+    docket_buffer schema = {0};
+    docket_arena arena = {0};
+    const docket_type *type = NULL;
+    docket_status status = fetch_schema(store, record, &schema, error);
     if (status == DOCKET_OK) {
-        status = docket__json_write_stored(type, value, options, out, error);
+        status = docket__schema_decode(docket_buffer_bytes(&schema), &arena, &type, error);
+    }
+    if (status == DOCKET_OK) {
+        status = docket__check_described(type, record->fingerprint, error);
+    }
+    if (status == DOCKET_OK) {
+        status = docket__json_write_stored(type, record->value, options, out, error);
     }
     docket__arena_release(&arena);
+    docket__buffer_release(&schema);
     return status;
 }
 
@@ -52,7 +63,6 @@ docket_status docket_checkpoint_json(docket_store *store, const uint8_t key[32],
     docket_error own = DOCKET_ERROR_INIT;
     docket_json_options read;
     docket_record *record = NULL;
-    docket_buffer schema = {0};
     error = error != NULL ? error : &own;
     if (key == NULL || out == NULL) {
         return docket__error_set(error, DOCKET_INVALID, "docket_checkpoint_json: %s is NULL",
@@ -63,16 +73,11 @@ docket_status docket_checkpoint_json(docket_store *store, const uint8_t key[32],
         status = docket__store_read(store, key, &record, error);
     }
     if (status == DOCKET_OK) {
-        status = fetch_schema(store, record, &schema, error);
-    }
-    if (status == DOCKET_OK) {
-        status = docket__stored_json(docket_buffer_bytes(&schema), record->fingerprint, record->value, &read, out,
-                                     error);
+        status = show(store, record, &read, out, error);
     }
     if (status == DOCKET_OK) {
         docket__error_clear(error);
     }
-    docket__buffer_release(&schema);
     docket_record_free(record);
     return status;
 }

@@ -30,6 +30,9 @@ size_t docket__json_put_float(float value, char text[DOCKET__JSON_NUMBER]);
 /* RFC 3339 in UTC; outside the years 1 to 9999 the milliseconds in digits. Returns its length. */
 size_t docket__json_put_time(int64_t time_ms, char text[DOCKET__JSON_NUMBER]);
 
+/* A JSON string of well-formed UTF-8. The buffer remembers if memory runs out. */
+void docket__json_put_string(docket_buffer *out, const char *text, size_t size);
+
 docket_status docket__json_put_base64(docket_buffer *out, docket_bytes bytes);
 
 /* An integer of 64 bits and a sign. */

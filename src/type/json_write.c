@@ -82,7 +82,7 @@ static size_t find_special(const char *text, size_t size)
     return size;
 }
 
-static void put_special(writing *self, const char *at)
+static void put_special(docket_buffer *out, const char *at)
 {
     static const char letters[] = "btnvfr"; /* of 0x08 to 0x0d; JSON has no \v */
     unsigned char byte = (unsigned char)*at;
@@ -92,31 +92,30 @@ static void put_special(writing *self, const char *at)
     } else if (byte != '"' && byte != '\\') {
         snprintf(text, sizeof text, "\\u%04x", byte == 0xc2 ? (unsigned)(unsigned char)at[1] : (unsigned)byte);
     }
-    put(self, text);
+    (void)!docket__buffer_append(out, text, strlen(text));
 }
 
-/* The text is well-formed UTF-8. */
-static void put_string(writing *self, const char *text, size_t size)
+void docket__json_put_string(docket_buffer *out, const char *text, size_t size)
 {
-    put(self, "\"");
+    (void)!docket__buffer_append(out, "\"", 1);
     while (size > 0) {
         size_t plain = find_special(text, size);
-        (void)!docket__buffer_append(self->out, text, plain);
+        (void)!docket__buffer_append(out, text, plain);
         text += plain;
         size -= plain;
         if (size > 0) {
             size_t special = (unsigned char)*text == 0xc2 ? 2 : 1;
-            put_special(self, text);
+            put_special(out, text);
             text += special;
             size -= special;
         }
     }
-    put(self, "\"");
+    (void)!docket__buffer_append(out, "\"", 1);
 }
 
 static void put_name(writing *self, const char *name)
 {
-    put_string(self, name, strlen(name));
+    docket__json_put_string(self->out, name, strlen(name));
     put(self, self->options.indent > 0 ? ": " : ":");
 }
 
@@ -152,7 +151,7 @@ static void put_enum(writing *self, const docket_enum *names, int32_t number)
     char text[DOCKET__JSON_NUMBER];
     for (size_t i = 0; i < names->value_count; i++) {
         if (names->values[i].number == number) {
-            put_string(self, names->values[i].name, strlen(names->values[i].name));
+            docket__json_put_string(self->out, names->values[i].name, strlen(names->values[i].name));
             return;
         }
     }
@@ -220,7 +219,7 @@ static docket_status write_value(writing *self, const docket__path *path, const 
         if (!docket__utf8_valid(text, size)) {
             return fail(self, path, field, index, "the text is not valid UTF-8");
         }
-        put_string(self, text, size);
+        docket__json_put_string(self->out, text, size);
         return DOCKET_OK;
     }
     case DOCKET_KIND_BYTES: {
@@ -357,7 +356,7 @@ static void put_foreign(writing *self, const docket_type *type, docket_bytes byt
     open_group(self, "{");
     begin_item(self, true);
     put_name(self, "@type");
-    put_string(self, type->name, strlen(type->name));
+    docket__json_put_string(self->out, type->name, strlen(type->name));
     begin_item(self, false);
     put_name(self, "base64");
     put_base64(self, bytes);

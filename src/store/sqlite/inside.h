@@ -124,4 +124,7 @@ void docket__log_keep_small(docket__sqlite *self);
 void docket__log_tell(docket__sqlite *self); /* without the commit lock */
 void docket__log_empty(docket__sqlite *self);
 
+/* views.c: makes the views; like docket__sql_create. */
+extern const char *const docket__sql_views[];
+
 #endif

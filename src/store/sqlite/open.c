@@ -192,6 +192,15 @@ static docket_status configure(docket__sqlite *self, bool is_new, docket_error *
     return status;
 }
 
+static docket_status execute_all(docket__sqlite *self, const char *const *texts, docket_error *error)
+{
+    docket_status status = DOCKET_OK;
+    for (; status == DOCKET_OK && *texts != NULL; texts++) {
+        status = execute(self, *texts, error);
+    }
+    return status;
+}
+
 static docket_status make_tables(docket__sqlite *self, docket_error *error)
 {
     docket__verdict verdict = DOCKET__FILE_READY;
@@ -200,8 +209,9 @@ static docket_status make_tables(docket__sqlite *self, docket_error *error)
         return status;
     }
     status = docket__probe_connection(self, &self->writer, &verdict, error);
-    for (size_t i = 0; status == DOCKET_OK && verdict == DOCKET__FILE_EMPTY && docket__sql_create[i] != NULL; i++) {
-        status = execute(self, docket__sql_create[i], error);
+    if (status == DOCKET_OK && verdict == DOCKET__FILE_EMPTY) {
+        status = execute_all(self, docket__sql_create, error);
+        status = status == DOCKET_OK ? execute_all(self, docket__sql_views, error) : status;
     }
     if (status == DOCKET_OK) {
         status = execute(self, "COMMIT", error);
