@@ -1,6 +1,7 @@
 #include "store/sqlite/inside.h"
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "type/schema.h"
 
@@ -10,7 +11,7 @@ enum { MOST_IDS = 4096 /* of one kind in memory */ };
 
 typedef struct known_id {
     int64_t id;
-    bool has_schema;
+    uint64_t schema_hash; /* of a type: of the description that was dealt with last; 0 = none yet */
     size_t size;
     uint8_t key[];
 } known_id;
@@ -51,7 +52,7 @@ docket_status docket__ids_refresh(docket__sqlite *self, docket_error *error)
 }
 
 /* Not remembering is no failure. */
-static known_id *remember(docket__map *map, const void *key, size_t size, int64_t id, bool has_schema)
+static known_id *remember(docket__map *map, const void *key, size_t size, int64_t id, uint64_t schema_hash)
 {
     if (map->count >= MOST_IDS) {
         clear_map(map);
@@ -60,7 +61,7 @@ static known_id *remember(docket__map *map, const void *key, size_t size, int64_
     if (known == NULL) {
         return NULL;
     }
-    *known = (known_id){.id = id, .has_schema = has_schema, .size = size};
+    *known = (known_id){.id = id, .schema_hash = schema_hash, .size = size};
     memcpy(known->key, key, size);
     if (docket__map_put(map, known->key, size, known) != DOCKET_OK) {
         docket__free(known);
@@ -113,7 +114,7 @@ static docket_status name_id(docket__sqlite *self, docket__map *map, docket__sql
         *id = sqlite3_last_insert_rowid(self->writer.db);
     }
     if (status == DOCKET_OK) {
-        remember(map, text, size, *id, false);
+        remember(map, text, size, *id, 0);
     }
     return status;
 }
@@ -177,43 +178,50 @@ static docket_status fill_schema(docket__sqlite *self, int64_t id, docket_bytes 
     return docket__connection_finish(&self->writer, update, "adding a schema", error);
 }
 
+/* The type's id in the database, which then has the description, if one is given. */
+static docket_status settle_type(docket__sqlite *self, const docket_record *record, docket_bytes schema, int64_t *id,
+                                 docket_error *error)
+{
+    bool has_schema = false;
+    sqlite3_stmt *row = docket__connection_statement(&self->writer, DOCKET__SQL_TYPE_ID, error);
+    if (row == NULL) {
+        return error->status;
+    }
+    sqlite3_bind_text(row, 1, record->type != NULL ? record->type : "", -1, SQLITE_STATIC);
+    sqlite3_bind_blob(row, 2, record->fingerprint, sizeof record->fingerprint, SQLITE_STATIC);
+    docket_status status = ask_id(self, row, id, &has_schema, error);
+    if (status != DOCKET_OK) {
+        return status;
+    }
+    if (*id == 0) {
+        return add_type(self, record, schema, id, error);
+    }
+    bool is_older = !has_schema && schema.size > 0;
+    if (has_schema && schema.size > 0) {
+        status = read_is_older(self, record, schema, &is_older, error);
+    }
+    return status == DOCKET_OK && is_older ? fill_schema(self, *id, schema, error) : status;
+}
+
 docket_status docket__ids_type(docket__sqlite *self, const docket_record *record, docket_bytes schema, int64_t *id,
                                docket_error *error)
 {
     uint8_t key[32 + 256];
     const char *type = record->type != NULL ? record->type : "";
     size_t size = strnlen(type, 256) + 32;
-    bool has_schema = false;
+    uint64_t hash = schema.size > 0 ? docket__hash64(schema.data, schema.size) | 1 : 0;
     memcpy(key, record->fingerprint, 32);
     memcpy(key + 32, type, size - 32);
     known_id *known = docket__map_get(&self->ids.types, key, size);
-    if (known != NULL && (known->has_schema || schema.size == 0)) {
+    if (known != NULL && (hash == 0 || hash == known->schema_hash)) {
         *id = known->id;
         return DOCKET_OK;
     }
-    sqlite3_stmt *row = docket__connection_statement(&self->writer, DOCKET__SQL_TYPE_ID, error);
-    if (row == NULL) {
-        return error->status;
-    }
-    sqlite3_bind_text(row, 1, type, -1, SQLITE_STATIC);
-    sqlite3_bind_blob(row, 2, record->fingerprint, sizeof record->fingerprint, SQLITE_STATIC);
-    docket_status status = ask_id(self, row, id, &has_schema, error);
-    if (status == DOCKET_OK && *id == 0) {
-        status = add_type(self, record, schema, id, error);
-    } else if (status == DOCKET_OK && schema.size > 0) {
-        bool is_older = !has_schema;
-        if (has_schema) {
-            status = read_is_older(self, record, schema, &is_older, error);
-        }
-        if (status == DOCKET_OK && is_older) {
-            status = fill_schema(self, *id, schema, error);
-        }
-    }
-    has_schema = has_schema || schema.size > 0;
+    docket_status status = settle_type(self, record, schema, id, error);
     if (status == DOCKET_OK && known != NULL) {
-        known->has_schema = has_schema;
+        known->schema_hash = hash;
     } else if (status == DOCKET_OK) {
-        remember(&self->ids.types, key, size, *id, has_schema);
+        remember(&self->ids.types, key, size, *id, hash);
     }
     return status;
 }
