@@ -32,14 +32,24 @@ typedef enum docket_kind {
     DOCKET_KIND_TIME_MS = 10, /* int64_t: milliseconds since 1970-01-01 UTC */
     DOCKET_KIND_FIXED = 11, /* uint8_t[n] */
     DOCKET_KIND_ENUM = 12,  /* an enum of DOCKET_ENUM: 32 bits; numbers without a name are kept */
-    DOCKET_KIND_STRUCT = 13 /* const T *; NULL = unset */
+    DOCKET_KIND_STRUCT = 13, /* const T *; NULL = unset */
+    /* Of messages only: numbers that protobuf writes in other ways. */
+    DOCKET_KIND_SINT32 = 32,
+    DOCKET_KIND_SINT64 = 33,
+    DOCKET_KIND_FIXED32 = 34,
+    DOCKET_KIND_FIXED64 = 35,
+    DOCKET_KIND_SFIXED32 = 36,
+    DOCKET_KIND_SFIXED64 = 37
 } docket_kind;
 
 /** How often a member occurs. */
 typedef enum docket_label {
     DOCKET_LABEL_ONE = 0,
     DOCKET_LABEL_OPTIONAL = 1, /* beside it: bool has_NAME */
-    DOCKET_LABEL_LIST = 2      /* the member points to a contiguous array; beside it: size_t NAME_count */
+    DOCKET_LABEL_LIST = 2,     /* the member points to a contiguous array; beside it: size_t NAME_count */
+    /* Of messages only: */
+    DOCKET_LABEL_MAP = 3,      /* a list of structs with the members key (1) and value (2), sorted by key */
+    DOCKET_LABEL_REQUIRED = 4  /* always in the bytes */
 } docket_label;
 
 /** Bytes with a length. `data` may be NULL when `size` is 0. */
@@ -108,6 +118,15 @@ DOCKET_API void *docket_arena_alloc(docket_arena *arena, size_t size);
  * - DOCKET_NO_MEMORY: the buffer is unchanged and remembers it; later appends fail as well. */
 DOCKET_API docket_status docket_buffer_append(docket_buffer *buffer, const void *data, size_t size);
 
+/** Makes room behind the last byte, for `size` bytes that the caller writes there himself; docket_buffer_commit then
+ * adds those that he has written. Cheaper than an append for each of many small pieces.
+ *
+ * Valid until: the next call with this buffer.
+ * Threads: one at a time for each buffer.
+ * Returns: NULL when memory is exhausted; the buffer remembers that. */
+DOCKET_API uint8_t *docket_buffer_reserve(docket_buffer *buffer, size_t size);
+DOCKET_API void docket_buffer_commit(docket_buffer *buffer, size_t size);
+
 /** The bytes so far.
  *
  * Valid until: the next append, or docket_buffer_free. */
@@ -134,7 +153,8 @@ enum {
     DOCKET_TYPE_STRUCT = 1u,   /* `schema` describes it and docket's own codec is used */
     DOCKET_TYPE_BLOB = 2u,     /* laid out like docket_bytes; the bytes themselves are the encoding */
     DOCKET_TYPE_ALIAS = 4u,    /* has `base`'s size, layout, codec and fingerprint under another name */
-    DOCKET_TYPE_RESOURCE = 8u  /* has no codec: passed by pointer, never recorded or produced */
+    DOCKET_TYPE_RESOURCE = 8u, /* has no codec: passed by pointer, never recorded or produced */
+    DOCKET_TYPE_MESSAGE = 16u  /* a protobuf message: its own codec, and fields that `describe` tells */
 };
 
 /** A type. Make it with the macros of docket/struct.h, or by hand for a foreign format: then set abi, name, size,
@@ -165,7 +185,16 @@ struct docket_type {
     /** Fills a zeroed value as a deep copy of `from`. NULL = decode what encode gives. */
     docket_status (*copy)(const docket_type *type, const void *from, docket_arena *arena, void *value,
                           docket_error *error);
-    const void *reserved[4];
+    /** Checks a fresh value and brings it into the form that `decode` would give, in place. What it points to may be
+     * constant or shared: what must change there is copied into the arena. NULL = nothing to do. */
+    docket_status (*seal)(const docket_type *type, void *value, docket_arena *arena, docket_error *error);
+    /** Of a DOCKET_TYPE_MESSAGE: makes a type in the arena whose `schema` tells the fields, for fingerprint and stored
+     * schema. Of the types in it only flags (DOCKET_TYPE_MESSAGE), name and schema count, of fields not where they lie;
+     * fields stand in the order of their numbers, and messages may contain themselves. */
+    docket_status (*describe)(const docket_type *type, docket_arena *arena, const docket_type **described,
+                              docket_error *error);
+    const void *detail; /* for the functions above, which may serve many types */
+    const void *reserved[1];
 };
 
 /** Checks a descriptor: ABI, name, codec, field numbers, nested types. A graph does so by itself for every type that
@@ -179,7 +208,7 @@ DOCKET_API DOCKET_MUST_CHECK docket_status docket_type_check(const docket_type *
 
 /** Writes the 32-byte fingerprint of a type's layout: SHA-256 over (number, kind, name, label, nested fingerprint)
  * of its fields, without the type's own name and without the names of an enum, which may grow. An alias has its base's
- * fingerprint; a resource's is zero.
+ * fingerprint; a resource's is zero. Of messages that contain themselves, the whole circle is hashed.
  *
  * Threads: any.
  * Returns:

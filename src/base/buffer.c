@@ -55,6 +55,16 @@ docket_status docket_buffer_append(docket_buffer *buffer, const void *data, size
     return docket__buffer_append(buffer, data, size);
 }
 
+uint8_t *docket_buffer_reserve(docket_buffer *buffer, size_t size)
+{
+    return docket__buffer_reserve(buffer, size);
+}
+
+void docket_buffer_commit(docket_buffer *buffer, size_t size)
+{
+    buffer->size += size;
+}
+
 docket_bytes docket_buffer_bytes(const docket_buffer *buffer)
 {
     return (docket_bytes){buffer->data, buffer->size};

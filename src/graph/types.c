@@ -59,6 +59,19 @@ static bool same_schema(const docket_schema *known, const docket_schema *other)
     return true;
 }
 
+/* The functions of a message serve many types, so what tells them apart is the detail. Two copies of one message, as in
+ * two plugins, are known by what they describe. */
+static bool same_detail(const docket_type *known, const docket_type *other)
+{
+    if (known->detail == other->detail || known->describe == NULL || other->describe == NULL) {
+        return known->detail == other->detail;
+    }
+    uint8_t first[DOCKET__SHA256_BYTES];
+    uint8_t second[DOCKET__SHA256_BYTES];
+    return docket_type_fingerprint(known, first, NULL) == DOCKET_OK &&
+           docket_type_fingerprint(other, second, NULL) == DOCKET_OK && memcmp(first, second, sizeof first) == 0;
+}
+
 /* `known` has passed docket_type_check, so its nesting, and with it this recursion, is bounded. */
 static bool same_layout(const docket_type *known, const docket_type *other)
 {
@@ -68,12 +81,12 @@ static bool same_layout(const docket_type *known, const docket_type *other)
     known = follow_aliases(known);
     other = follow_aliases(other);
     return known != NULL && other != NULL &&
-           (known == other ||
-            (known->flags == other->flags && known->size == other->size &&
-             (known->encode != NULL) == (other->encode != NULL) &&
-             (known->decode != NULL) == (other->decode != NULL) &&
-             docket__type_alignment(known) == docket__type_alignment(other) &&
-             texts_equal(known->layout, other->layout) && same_schema(known->schema, other->schema)));
+           (known == other || (known->flags == other->flags && known->size == other->size &&
+                               (known->encode != NULL) == (other->encode != NULL) &&
+                               (known->decode != NULL) == (other->decode != NULL) &&
+                               docket__type_alignment(known) == docket__type_alignment(other) &&
+                               texts_equal(known->layout, other->layout) && same_detail(known, other) &&
+                               same_schema(known->schema, other->schema)));
 }
 
 static docket_status tell_difference(const docket__graph_type *known, const docket_type *type, docket_error *error)

@@ -52,6 +52,31 @@ static const char *find_kind_problem(const docket_field *field)
     return NULL;
 }
 
+static const char *find_message_kind_problem(const docket_field *field)
+{
+    bool is_known = (field->kind >= DOCKET_KIND_BOOL && field->kind <= DOCKET_KIND_BYTES) ||
+                    field->kind == DOCKET_KIND_ENUM || field->kind == DOCKET_KIND_STRUCT ||
+                    (field->kind >= DOCKET_KIND_SINT32 && field->kind <= DOCKET_KIND_SFIXED64);
+    if (!is_known) {
+        return "its kind is none that a message has";
+    }
+    if (field->label > DOCKET_LABEL_REQUIRED) {
+        return "its label is none of DOCKET_LABEL_…";
+    }
+    if (field->label == DOCKET_LABEL_MAP && field->kind != DOCKET_KIND_STRUCT) {
+        return "a map is a list of messages";
+    }
+    if ((field->kind == DOCKET_KIND_STRUCT) != (field->type != NULL)) {
+        return "a message needs a nested type, and no other kind has one";
+    }
+    if ((field->kind == DOCKET_KIND_ENUM) != (field->values != NULL)) {
+        return "an ENUM needs its values, and no other kind has them";
+    }
+    bool is_nested = field->type == NULL || (field->type->flags == DOCKET_TYPE_MESSAGE &&
+                                             field->type->describe == NULL && field->type->schema != NULL);
+    return is_nested ? NULL : "only the description of a message can be nested";
+}
+
 static bool fits(size_t offset, size_t size, size_t whole)
 {
     return offset <= whole && size <= whole - offset;
@@ -122,7 +147,8 @@ static docket_status check_enum(const docket_type *type, const docket_field *fie
     return status;
 }
 
-static docket_status check_field(const docket_type *type, const docket_field *field, docket_error *error)
+/* What fields of structs and of messages have in common. */
+static docket_status check_field_head(const docket_type *type, const docket_field *field, docket_error *error)
 {
     docket_status status = check_name(type, field, "its name", field->name, error);
     if (status != DOCKET_OK) {
@@ -135,20 +161,28 @@ static docket_status check_field(const docket_type *type, const docket_field *fi
             "is %u",
             type->name, field->name, (unsigned)field->number);
     }
-    const char *problem = find_kind_problem(field);
+    const char *problem =
+        type->flags & DOCKET_TYPE_MESSAGE ? find_message_kind_problem(field) : find_kind_problem(field);
     if (problem == NULL && (field->flags & ~(uint32_t)DOCKET_FIELD_SECRET) != 0) {
         problem = "its flags are reserved";
-    }
-    if (problem == NULL) {
-        problem = find_nested_problem(field);
-    }
-    if (problem == NULL) {
-        problem = find_place_problem(type, field);
     }
     if (problem != NULL) {
         return refuse_field(error, type, field, problem);
     }
     return field->kind == DOCKET_KIND_ENUM ? check_enum(type, field, error) : DOCKET_OK;
+}
+
+static docket_status check_field(const docket_type *type, const docket_field *field, docket_error *error)
+{
+    docket_status status = check_field_head(type, field, error);
+    if (status != DOCKET_OK) {
+        return status;
+    }
+    const char *problem = find_nested_problem(field);
+    if (problem == NULL) {
+        problem = find_place_problem(type, field);
+    }
+    return problem == NULL ? DOCKET_OK : refuse_field(error, type, field, problem);
 }
 
 static docket_status check_unique(const docket_type *type, const docket_field *field, docket_error *error)
@@ -183,6 +217,30 @@ static docket_status check_struct(const docket_type *type, docket_error *error)
         if (status != DOCKET_OK) {
             return status;
         }
+    }
+    return DOCKET_OK;
+}
+
+static docket_status check_message(const docket_type *type, docket_error *error)
+{
+    const docket_schema *schema = type->schema;
+    if (type->describe != NULL) {
+        return DOCKET_OK;
+    }
+    if (schema == NULL || (schema->fields == NULL && schema->field_count > 0)) {
+        return refuse(error, type, "a message needs describe");
+    }
+    uint32_t previous = 0;
+    for (size_t i = 0; i < schema->field_count; i++) {
+        docket_status status = check_field_head(type, &schema->fields[i], error);
+        if (status == DOCKET_OK && schema->fields[i].number <= previous) {
+            status =
+                refuse_field(error, type, &schema->fields[i], "its number is not above that of the field before");
+        }
+        if (status != DOCKET_OK) {
+            return status;
+        }
+        previous = schema->fields[i].number;
     }
     return DOCKET_OK;
 }
@@ -251,6 +309,8 @@ docket_status docket__type_check_alone(const docket_type *type, docket_error *er
         return check_blob(type, error);
     case DOCKET_TYPE_ALIAS:
         return check_alias(type, error);
+    case DOCKET_TYPE_MESSAGE:
+        return check_message(type, error);
     case DOCKET_TYPE_RESOURCE:
         return DOCKET_OK;
     default:

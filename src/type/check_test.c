@@ -74,7 +74,7 @@ static void descriptor_is_checked(void **state)
     assert_refused("a type's name must be 1 to 255 bytes of UTF-8 without control characters, but is empty");
     type.flags = DOCKET_TYPE_STRUCT | DOCKET_TYPE_BLOB;
     assert_refused("type Sample: its flags must be one of DOCKET_TYPE_…, or 0");
-    type.flags = 16;
+    type.flags = 32;
     assert_refused("type Sample: its flags must be one of DOCKET_TYPE_…, or 0");
     type.alignment = 3;
     assert_refused("type Sample: its alignment must be a power of two up to 4096");

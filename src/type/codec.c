@@ -7,7 +7,8 @@
  *   check.c        what a descriptor must be           fingerprint.c   what its layout amounts to
  *   schema.c       a descriptor as bytes
  *
- * Invariant: a struct type never contains itself, so descriptors are at most 100 deep and every walk ends. */
+ * Invariant: a struct type never contains itself, so descriptors are at most 100 deep and every walk ends. Messages
+ * may; tree.c knows how to walk them, and their codecs are not in this room. */
 #include "type/codec.h"
 
 #include "base/arena.h"
@@ -203,6 +204,9 @@ static bool is_plain_number(const docket_field *field)
 bool docket__type_needs_seal(const docket_type *type)
 {
     const docket_type *base = docket__type_base(type);
+    if (base->seal != NULL) {
+        return true;
+    }
     if ((base->flags & DOCKET_TYPE_STRUCT) == 0) {
         return (base->flags & DOCKET_TYPE_BLOB) != 0;
     }
@@ -229,7 +233,15 @@ docket_status docket__type_seal(const docket_type *type, void *value, docket_are
     if (!docket__type_needs_seal(type)) {
         return DOCKET_OK;
     }
-    bool is_struct = (docket__type_base(type)->flags & DOCKET_TYPE_STRUCT) != 0;
-    docket_status status = is_struct ? docket__plain_seal(type, value, arena, error) : seal_blob(value, error);
-    return finish(type, status, false, error);
+    const docket_type *base = docket__type_base(type);
+    bool had_failed = arena->failed;
+    docket_status status;
+    if (base->seal != NULL) {
+        status = base->seal(base, value, arena, error);
+    } else if (base->flags & DOCKET_TYPE_STRUCT) {
+        status = docket__plain_seal(type, value, arena, error);
+    } else {
+        status = seal_blob(value, error);
+    }
+    return finish(type, status, arena->failed && !had_failed, error);
 }

@@ -35,7 +35,7 @@ DOCKET_MUST_CHECK docket_status docket__type_copy(const docket_type *type, const
                                                   void *value, docket_error *error);
 
 /* False if docket__type_seal has nothing to do for any value of the type: structs of plain numbers (bool is not plain),
- * hand-written types, resources. Cheap, but worth keeping per step. */
+ * hand-written types without `seal`, resources. Cheap, but worth keeping per step. */
 bool docket__type_needs_seal(const docket_type *type);
 
 /* Checks and normalises a fresh value in place, so that it cannot be told from a restored one: unset STRING becomes "",

@@ -6,6 +6,10 @@
  *                  FIXED: n (8); STRUCT: the nested type's fingerprint (32)
  *   blob:          'B'
  *   hand-written:  'H', length of the layout (4), the layout
+ *   message:       as a struct; one that contains itself: 'R', then the fields of all messages of its circle, beginning
+ *                  with itself, the others in the order in which they are first named; where a field leads into the
+ *                  circle: 'I' and the place of that message in this listing, from 0 (4); where it leads out of it:
+ *                  'O' and the fingerprint
  *
  * Names and values of an enum are left out: they may grow without changing what stored bytes mean. */
 #include "type/fingerprint.h"
@@ -29,53 +33,128 @@ static void add_text(docket__hash *hash, const char *text)
     docket__hash_update(hash, text, length);
 }
 
-static void add_field(docket__hash *hash, const docket__type_tree *tree, const docket_field *field)
+static void add_field_head(docket__hash *hash, const docket_field *field)
 {
     add_number(hash, field->number, 4);
     add_number(hash, field->kind, 1);
     add_number(hash, field->label, 1);
     add_text(hash, field->name);
+}
+
+static docket_status make_fingerprint(docket__type_tree *tree, docket__type_node *node);
+
+static docket_status add_field(docket__hash *hash, docket__type_tree *tree, const docket_field *field)
+{
+    add_field_head(hash, field);
     if (field->kind == DOCKET_KIND_FIXED) {
         add_number(hash, field->fixed_size, 8);
     } else if (field->kind == DOCKET_KIND_STRUCT) {
-        const docket__type_node *nested = docket__type_tree_find(tree, field->type);
+        docket__type_node *nested = docket__type_tree_find(tree, field->type);
+        docket_status status = make_fingerprint(tree, nested);
         docket__hash_update(hash, nested->fingerprint, sizeof nested->fingerprint);
+        return status;
     }
+    return DOCKET_OK;
 }
 
-static void add_fields(docket__hash *hash, const docket__type_tree *tree, const docket_schema *schema)
+static docket_status add_fields(docket__hash *hash, docket__type_tree *tree, const docket_schema *schema)
 {
+    docket_status status = DOCKET_OK;
     bool in_order = docket__fields_in_order(schema);
     const docket_field *field = docket__fields_next(schema, NULL, in_order);
     add_number(hash, schema->field_count, 4);
-    for (; field != NULL; field = docket__fields_next(schema, field, in_order)) {
-        add_field(hash, tree, field);
+    for (; field != NULL && status == DOCKET_OK; field = docket__fields_next(schema, field, in_order)) {
+        status = add_field(hash, tree, field);
     }
+    return status;
 }
 
-static docket_status hash_node(const docket__type_tree *tree, docket__type_node *node)
+/* A field of a message in a circle. Messages that are named for the first time join the listing. */
+static docket_status add_circular_field(docket__hash *hash, docket__type_tree *tree, docket__type_node **listing,
+                                        size_t *count, const docket_field *field)
+{
+    add_field_head(hash, field);
+    if (field->kind != DOCKET_KIND_STRUCT) {
+        return DOCKET_OK;
+    }
+    docket__type_node *nested = docket__type_tree_find(tree, field->type);
+    if (nested->circle != listing[0]->circle) {
+        docket_status status = make_fingerprint(tree, nested);
+        docket__hash_update(hash, "O", 1);
+        docket__hash_update(hash, nested->fingerprint, sizeof nested->fingerprint);
+        return status;
+    }
+    if (nested->place == 0) {
+        listing[(*count)++] = nested;
+        nested->place = *count;
+    }
+    docket__hash_update(hash, "I", 1);
+    add_number(hash, nested->place - 1, 4);
+    return DOCKET_OK;
+}
+
+static docket_status hash_circle(docket__type_tree *tree, docket__type_node *node, docket__hash *hash)
+{
+    docket__type_node **listing =
+        docket__arena_allocate_array(&tree->arena, tree->count, sizeof *listing, _Alignof(docket__type_node *));
+    if (listing == NULL) {
+        return DOCKET_NO_MEMORY;
+    }
+    size_t count = 1;
+    listing[0] = node;
+    node->place = 1;
+    docket_status status = DOCKET_OK;
+    for (size_t i = 0; i < count && status == DOCKET_OK; i++) {
+        const docket_schema *schema = listing[i]->type->schema;
+        add_number(hash, schema->field_count, 4);
+        for (size_t j = 0; j < schema->field_count && status == DOCKET_OK; j++) {
+            status = add_circular_field(hash, tree, listing, &count, &schema->fields[j]);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        listing[i]->place = 0;
+    }
+    return status;
+}
+
+static docket_status hash_node(docket__type_tree *tree, docket__type_node *node)
 {
     static const char header[] = "docket type 1";
     const docket_type *type = node->type;
+    docket_status status = DOCKET_OK;
     docket__hash hash;
     docket__hash_begin(&hash);
     docket__hash_update(&hash, header, sizeof header - 1);
-    if (type->flags & DOCKET_TYPE_STRUCT) {
+    if (node->is_circular) {
+        docket__hash_update(&hash, "R", 1);
+        status = hash_circle(tree, node, &hash);
+    } else if (type->flags & (DOCKET_TYPE_STRUCT | DOCKET_TYPE_MESSAGE)) {
         docket__hash_update(&hash, "S", 1);
-        add_fields(&hash, tree, type->schema);
+        status = add_fields(&hash, tree, type->schema);
     } else if (type->flags & DOCKET_TYPE_BLOB) {
         docket__hash_update(&hash, "B", 1);
     } else {
         docket__hash_update(&hash, "H", 1);
         add_text(&hash, type->layout);
     }
-    return docket__hash_end(&hash, node->fingerprint);
+    docket_status ended = docket__hash_end(&hash, node->fingerprint);
+    return status == DOCKET_OK ? ended : status;
+}
+
+static docket_status make_fingerprint(docket__type_tree *tree, docket__type_node *node)
+{
+    if (node->is_hashed || node->type->flags & DOCKET_TYPE_RESOURCE) {
+        return DOCKET_OK;
+    }
+    node->is_hashed = true;
+    return hash_node(tree, node);
 }
 
 docket_status docket__type_tree_fingerprint(docket__type_tree *tree, docket_error *error)
 {
     for (docket__type_node *node = tree->first; node != NULL; node = node->next) {
-        docket_status status = node->type->flags & DOCKET_TYPE_RESOURCE ? DOCKET_OK : hash_node(tree, node);
+        bool is_needed = !node->is_circular || node == tree->last;
+        docket_status status = is_needed ? make_fingerprint(tree, node) : DOCKET_OK;
         if (status != DOCKET_OK) {
             return docket__error_set(error, status, "the fingerprint of type %s could not be made: SHA-256 failed",
                                      node->type->name);

@@ -7,9 +7,9 @@
  *   message Enum      { string name = 1; repeated EnumValue values = 2; }
  *   message EnumValue { string name = 1; int32 number = 2; }
  *
- * Kind and label are the numbers of docket/type.h; form is DOCKET_TYPE_STRUCT, DOCKET_TYPE_BLOB, or 0 for a
- * hand-written type, of which only the layout is known. Field.type is 1 + the index of an earlier type. Fields stand in
- * the order of their numbers. */
+ * Kind and label are the numbers of docket/type.h; form is DOCKET_TYPE_STRUCT, DOCKET_TYPE_MESSAGE, DOCKET_TYPE_BLOB, or
+ * 0 for a hand-written type, of which only the layout is known. Field.type is 1 + the index of a type: in a struct of an
+ * earlier one; messages may lead to each other. Fields stand in the order of their numbers. */
 #include "type/schema.h"
 
 #include "base/buffer.h"
@@ -65,7 +65,7 @@ static field_record record_field(docket__type_tree *tree, const docket_field *fi
 static type_record record_type(docket__type_tree *tree, const docket_type *type)
 {
     type_record record = {.name = type->name, .form = type->flags, .layout = type->layout};
-    if ((type->flags & DOCKET_TYPE_STRUCT) == 0) {
+    if ((type->flags & (DOCKET_TYPE_STRUCT | DOCKET_TYPE_MESSAGE)) == 0) {
         return record;
     }
     record.layout = NULL;
@@ -118,7 +118,8 @@ typedef struct rebuilding {
     docket_arena *arena;
     docket_error *error;
     docket_type *types;
-    size_t count;
+    size_t count; /* of those that are complete */
+    size_t whole;
 } rebuilding;
 
 static docket_status refuse(const rebuilding *self, const char *problem)
@@ -167,10 +168,12 @@ static void place_field(docket_type *type, docket_field *field)
 static docket_status rebuild_field(rebuilding *self, docket_type *type, const field_record *record,
                                    docket_field *field)
 {
-    if (record->kind < DOCKET_KIND_BOOL || record->kind > DOCKET_KIND_STRUCT || record->label > DOCKET_LABEL_LIST) {
+    bool is_message = (type->flags & DOCKET_TYPE_MESSAGE) != 0;
+    if (record->kind < DOCKET_KIND_BOOL || record->kind > (is_message ? DOCKET_KIND_SFIXED64 : DOCKET_KIND_STRUCT) ||
+        record->label > (is_message ? DOCKET_LABEL_REQUIRED : DOCKET_LABEL_LIST)) {
         return refuse(self, "unknown kind or label");
     }
-    if (record->type > self->count || (record->kind == DOCKET_KIND_STRUCT) != (record->type != 0)) {
+    if (record->type > (is_message ? self->whole : self->count) || (record->kind == DOCKET_KIND_STRUCT) != (record->type != 0)) {
         return refuse(self, "the type of a member is not an earlier one");
     }
     if (record->fixed_size > DOCKET__LARGEST_FIXED) {
@@ -190,6 +193,9 @@ static docket_status rebuild_field(rebuilding *self, docket_type *type, const fi
         if (field->values == NULL) {
             return docket__error_no_memory(self->error);
         }
+    }
+    if (is_message) {
+        return DOCKET_OK;
     }
     place_field(type, field);
     return type->size <= LARGEST_TYPE_BYTES ? DOCKET_OK : refuse(self, "the struct is too large");
@@ -234,12 +240,16 @@ static docket_status rebuild_type(rebuilding *self, const type_record *record)
 {
     docket_type *type = &self->types[self->count];
     *type = (docket_type){.abi = DOCKET_TYPE_ABI, .flags = record->form, .name = record->name, .alignment = 1};
-    bool is_struct = record->form == DOCKET_TYPE_STRUCT;
-    if (is_struct ? record->layout[0] != '\0' : record->fields_count > 0) {
-        return refuse(self, "only a struct has members, and only a hand-written type a layout");
+    bool has_fields = record->form == DOCKET_TYPE_STRUCT || record->form == DOCKET_TYPE_MESSAGE;
+    if (has_fields ? record->layout[0] != '\0' : record->fields_count > 0) {
+        return refuse(self, "only structs and messages have members, and only a hand-written type a layout");
     }
     switch (record->form) {
     case DOCKET_TYPE_STRUCT:
+        return rebuild_fields(self, type, record);
+    case DOCKET_TYPE_MESSAGE:
+        type->encode = refuse_encode;
+        type->decode = refuse_decode;
         return rebuild_fields(self, type, record);
     case DOCKET_TYPE_BLOB:
         type->size = sizeof(docket_bytes);
@@ -283,6 +293,7 @@ static docket_status rebuild(rebuilding *self, const schema_record *record)
     if (self->types == NULL) {
         return docket__error_no_memory(self->error);
     }
+    self->whole = record->types_count;
     docket_status status = DOCKET_OK;
     for (; self->count < record->types_count && status == DOCKET_OK; self->count++) {
         status = rebuild_type(self, &record->types[self->count]);

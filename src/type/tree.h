@@ -1,5 +1,9 @@
 /* The tree of a type: itself and every struct type nested in it, each once, the nested ones before those that hold
- * them. Building it checks every descriptor on the way, so that whoever has a tree needs to check nothing. */
+ * them. Building it checks every descriptor on the way, so that whoever has a tree needs to check nothing.
+ *
+ * Messages may contain themselves, directly or over others. Types that lead to each other are a circle; they stand
+ * together, behind all that they hold and before all that holds them. Source of the method: R. Tarjan, "Depth-First
+ * Search and Linear Graph Algorithms", 1972. */
 #ifndef DOCKET_TYPE_TREE_H
 #define DOCKET_TYPE_TREE_H
 
@@ -8,9 +12,17 @@
 
 typedef struct docket__type_node {
     struct docket__type_node *next;
-    const docket_type *type; /* never an alias */
+    const docket_type *type; /* never an alias; of a message that describes itself, the description */
     size_t index;
     unsigned height; /* levels of structs, itself included; 0 while it is being visited */
+    bool is_open;    /* while its circle is not complete */
+    bool is_circular; /* leads back to itself */
+    bool is_hashed;
+    size_t visited;  /* its number in the order of visits, from 1 */
+    size_t lowest;   /* of the open nodes it leads to */
+    size_t circle;   /* the same for all of a circle */
+    size_t place;    /* for fingerprint.c: where it stands in the listing of a circle, from 1; 0 = not in it */
+    struct docket__type_node *below; /* the next of the open nodes */
     uint8_t fingerprint[32];
 } docket__type_node;
 
@@ -20,7 +32,9 @@ typedef struct docket__type_tree {
     docket__map nodes; /* by the type's address */
     docket__type_node *first;
     docket__type_node *last; /* of the type itself */
+    docket__type_node *open; /* while it is being built */
     size_t count;
+    size_t visits;
 } docket__type_tree;
 
 /* DOCKET_INVALID: the message names type and member. After a failure the tree is empty. */
