@@ -4,7 +4,8 @@
  * through a pipe; the parent decodes it as it would decode a stored value. The parent waits for the end of the pipe or
  * for cancellation, and then kills the child: nothing of it stays behind, and it dies with the parent's thread. A report
  * that is not whole means that the child crashed. Only this child is waited for, and a host that reaps it first is no
- * harm: the report decides. */
+ * harm: the report decides. A fork hands every open descriptor down, so one child at a time is made: else a child would
+ * hold another's pipe open, and its end would not be seen before both are gone. */
 #include "base/error.h"
 #include "engine/execution.h"
 #include <errno.h>
@@ -18,7 +19,8 @@
 
 /* What the child sends, followed by `size` bytes: the encoded output, or the reason of an absence. */
 typedef struct report {
-    docket_status status;
+    docket_status status; /* that the function returned */
+    docket_status said;   /* by a failure verb */
     docket_error failure;
     int64_t retry_after_ms;
     int64_t ttl_ms;
@@ -49,6 +51,19 @@ static bool send_all(int descriptor, const void *data, size_t size)
     return true;
 }
 
+/* Held while the writing end of a pipe is open in this process. */
+static pthread_mutex_t making_child = PTHREAD_MUTEX_INITIALIZER;
+
+static void renew_making_child(void)
+{
+    pthread_mutex_init(&making_child, NULL);
+}
+
+static void register_renewal(void)
+{
+    pthread_atfork(NULL, NULL, renew_making_child);
+}
+
 /* Locks that another thread of the parent held at the fork stay locked for ever in the child. */
 static void renew_locks(docket_execution *execution)
 {
@@ -75,11 +90,13 @@ static _Noreturn void run_child(docket_ctx *ctx, void *output, const docket_argu
         deferred->function(deferred->arg);
     }
     docket_buffer bytes = {0};
+    sent.said = ctx->said;
     if (sent.status == DOCKET_OK && (ctx->memory.failed || ctx->scratch.failed)) {
-        sent.status = DOCKET_NO_MEMORY;
+        sent.status = sent.said = DOCKET_NO_MEMORY;
     }
     if (sent.status == DOCKET_OK) {
         sent.status = docket_encode(output_type(ctx), output, &bytes, &ctx->failure);
+        sent.said = sent.status;
     } else if (sent.status == DOCKET_ABSENT && ctx->absent_reason != NULL) {
         (void)docket_buffer_append(&bytes, ctx->absent_reason, strlen(ctx->absent_reason));
     }
@@ -97,9 +114,10 @@ static _Noreturn void run_child(docket_ctx *ctx, void *output, const docket_argu
 /* Reads until the child closes its end. False: the attempt was cancelled first. */
 static bool receive(docket_ctx *ctx, int descriptor, docket_buffer *bytes)
 {
+    bool manual = docket__pool_is_manual(ctx->execution->pool); /* nobody else looks at its timers meanwhile */
     struct pollfd watched[2] = {{.fd = descriptor, .events = POLLIN}, {.fd = docket_cancel_fd(ctx), .events = POLLIN}};
     for (;;) {
-        int ready = poll(watched, 2, watched[1].fd < 0 ? 50 : -1);
+        int ready = poll(watched, 2, manual || watched[1].fd < 0 ? 50 : -1);
         if (docket_cancelled(ctx)) {
             return false;
         }
@@ -124,7 +142,7 @@ static docket_status accept_report(docket_ctx *ctx, docket_buffer *bytes, void *
     memcpy(&got, bytes->data, sizeof got);
     docket_bytes rest = {bytes->data + sizeof got, bytes->size - sizeof got};
     ctx->failure = got.failure;
-    ctx->said = got.status;
+    ctx->said = got.said;
     ctx->retry_after_ms = got.retry_after_ms;
     ctx->ttl_ms = got.ttl_ms;
     ctx->do_not_record = got.do_not_record;
@@ -197,6 +215,9 @@ docket_status docket__isolate_call(docket_ctx *ctx, void *output, const docket_a
     pid_t parent = getpid();
     pid_t child = -1;
     int failure = 0;
+    static pthread_once_t registered = PTHREAD_ONCE_INIT;
+    pthread_once(&registered, register_renewal);
+    pthread_mutex_lock(&making_child);
     if (pipe2(ends, O_CLOEXEC) != 0) {
         failure = errno;
     } else {
@@ -211,6 +232,7 @@ docket_status docket__isolate_call(docket_ctx *ctx, void *output, const docket_a
             close(ends[0]);
         }
     }
+    pthread_mutex_unlock(&making_child);
     if (child < 0) {
         return docket_fail(ctx, failure, "no process can be started for isolated step \"%s\": %s", ctx->step->info.name,
                            strerror(failure));
