@@ -127,7 +127,9 @@ static void fail(docket__node *node, const docket_error *reason, docket__node **
     docket_error error = *reason;
     name_culprit(ctx, &error);
     bool entered = ctx->attempt > 0;
-    bool absent = becomes_absent(ctx, error.status);
+    /* A step that is cut short may say that it failed: that is not its last word, another execution will ask again. */
+    bool stopping = atomic_load(&execution->stopping);
+    bool absent = !stopping && becomes_absent(ctx, error.status);
     if (ctx->step->info.scope != DOCKET_SCOPE_NONE && entered && !(absent && records_absence(ctx))) {
         note_failure(ctx, &error);
     }
@@ -137,7 +139,7 @@ static void fail(docket__node *node, const docket_error *reason, docket__node **
         fall_back(node, &error, kept, next);
         return;
     }
-    release_claim(ctx, NULL, &error);
+    release_claim(ctx, NULL, stopping ? NULL : &error);
     docket__schedule_stop(execution, &error, false);
     docket__schedule_drop(node, DOCKET_VALUE_FAILED, kept);
 }
@@ -158,6 +160,9 @@ static void drop(docket__node *node)
 
 /* Inputs. */
 
+/* A reason that is longer than this is handed on as it is: along a chain of n steps it would grow n times. */
+enum { LONG_REASON = 512 };
+
 /* True: a needed input is absent, so is the output. */
 static bool end_absent(docket__node *node, docket__node **next)
 {
@@ -167,7 +172,9 @@ static bool end_absent(docket__node *node, docket__node **next)
         const docket_step_input *input = &ctx->step->info.inputs[i];
         if (is_absent(slot) && (input->flags & DOCKET_INPUT_MAYBE) == 0) {
             const char *reason = slot->reason == NULL ? "" : slot->reason;
-            char *text = docket__arena_printf(&ctx->memory, "%s is absent: %s", input->type->name, reason);
+            const char *text = strlen(reason) > LONG_REASON
+                                   ? reason
+                                   : docket__arena_printf(&ctx->memory, "%s is absent: %s", input->type->name, reason);
             docket__schedule_end(node, DOCKET_VALUE_ABSENT, text == NULL ? "" : text, next);
             return true;
         }
@@ -220,8 +227,10 @@ static bool still_good(docket_ctx *ctx, docket_status restored)
     return good;
 }
 
-/* What a record is worth: DOCKET_OK, DOCKET_ABSENT (*reason), DOCKET_MISSING (run; ctx->miss tells why), or an error. */
-static docket_status judge(docket_ctx *ctx, const docket_record *record, const char **reason, docket_error *error)
+/* What a record is worth: DOCKET_OK, DOCKET_ABSENT (*reason), DOCKET_MISSING (run; ctx->miss tells why), or an error.
+ * `fresh`: it was computed while the node waited for it. */
+static docket_status judge(docket_ctx *ctx, const docket_record *record, bool fresh, const char **reason,
+                           docket_error *error)
 {
     const docket__graph_type *type = output_type(ctx);
     docket_status status =
@@ -229,7 +238,7 @@ static docket_status judge(docket_ctx *ctx, const docket_record *record, const c
     bool unreadable = status == DOCKET_CORRUPT || status == DOCKET_TYPE;
     if (unreadable && ctx->step->options.on_unreadable == DOCKET_RERUN) {
         ctx->miss = status == DOCKET_TYPE ? "type changed" : "damaged";
-    } else if ((status == DOCKET_OK || status == DOCKET_ABSENT) && !still_good(ctx, status)) {
+    } else if ((status == DOCKET_OK || status == DOCKET_ABSENT) && !fresh && !still_good(ctx, status)) {
         ctx->miss = "no longer good";
     } else {
         if (status == DOCKET_OK) {
@@ -250,7 +259,7 @@ static docket_status find_record(docket_ctx *ctx, docket_record **record, const 
     const docket_record *prefetched =
         ctx->claimed ? NULL : docket__prefetch_find(ctx->execution, &ctx->holder.key);
     if (prefetched != NULL) {
-        return judge(ctx, prefetched, reason, error);
+        return judge(ctx, prefetched, false, reason, error);
     }
     docket_found found;
     const docket_address address = {
@@ -265,7 +274,7 @@ static docket_status find_record(docket_ctx *ctx, docket_record **record, const 
         return status;
     }
     ctx->miss = found == DOCKET_FOUND_EXPIRED ? "expired" : "never recorded";
-    return found == DOCKET_FOUND_RECORD ? judge(ctx, *record, reason, error) : DOCKET_MISSING;
+    return found == DOCKET_FOUND_RECORD ? judge(ctx, *record, false, reason, error) : DOCKET_MISSING;
 }
 
 static docket_status look_up(docket_ctx *ctx, docket_record **record, const char **reason, docket_error *error)
@@ -298,8 +307,8 @@ static void wake(docket__waiter *waiter, const docket_record *record, const dock
 
 typedef enum claiming { CLAIM_TAKEN, CLAIM_TAKEN_STALE, CLAIM_PARKED, CLAIM_STOPPED, CLAIM_FAILED } claiming;
 
-/* Parks before it queues, so that a stop in between finds the node. Once queued, the context may belong to another
- * thread: nothing of it is touched after that, but through the reference taken here. */
+/* Parks before it queues, so that a stop in between finds the node. Once queued, the node may belong to another thread,
+ * and end there: this look at it counts as under way, so that context, graph and store stay. */
 static claiming claim(docket_ctx *ctx, uint64_t releases, docket_error *error)
 {
     docket__claims *claims = docket__store_claims(ctx->step->options.store);
@@ -307,6 +316,7 @@ static claiming claim(docket_ctx *ctx, uint64_t releases, docket_error *error)
         return CLAIM_STOPPED;
     }
     docket_execution *execution = docket__execution_ref(ctx->execution);
+    docket__schedule_live(execution, 1);
     docket__ctx_ref(ctx);
     docket__claim_outcome outcome = DOCKET__CLAIM_CYCLE;
     bool stale = false;
@@ -326,6 +336,7 @@ static claiming claim(docket_ctx *ctx, uint64_t releases, docket_error *error)
         answer = !ctx->claimed ? CLAIM_FAILED : stale ? CLAIM_TAKEN_STALE : CLAIM_TAKEN;
     }
     docket__ctx_unref(ctx);
+    docket__schedule_live(execution, -1);
     docket__execution_unref(execution);
     return answer;
 }
@@ -363,7 +374,7 @@ static bool take_over(docket__node *node, docket__node **next)
         ended = true;
     } else if (record != NULL) {
         const char *reason = NULL;
-        docket_status status = judge(ctx, record, &reason, error);
+        docket_status status = judge(ctx, record, true, &reason, error);
         if (status == DOCKET_OK || status == DOCKET_ABSENT) {
             report_lookup(ctx, true, NULL, NULL, docket__clock_monotonic_ns());
             end_restored(node, status, NULL, reason, next);
@@ -696,6 +707,10 @@ void docket__node_run(docket__node *node, docket__node **next)
     if (node->phase == DOCKET__PHASE_LOOK_UP) {
         report_wait(node->ctx);
         if (take_over(node, next) || !find_recorded(node, next)) {
+            return;
+        }
+        if (stops(node->execution)) { /* looking up takes its time */
+            drop(node);
             return;
         }
         node->phase = DOCKET__PHASE_ENTER;
