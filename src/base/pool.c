@@ -241,9 +241,10 @@ void docket_pool_free(docket_pool *pool)
     leave(pool);
 }
 
-bool docket__pool_owns_thread(const docket_pool *pool)
+docket_pool *docket__pool_of_thread(void)
 {
-    return pool_of_this_thread == pool;
+    docket_pool *pool = pool_of_this_thread;
+    return pool == NULL || is_foreign(pool) ? NULL : pool;
 }
 
 bool docket__pool_is_manual(const docket_pool *pool)
@@ -397,10 +398,10 @@ void docket__pool_lend_begin(docket_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     pool->lent++;
-    if (pool->first != NULL && pool->idle > 0) {
+    if (pool->queued > pool->idle && may_grow(pool)) {
+        grow(pool); /* those that are idle have been woken for other tasks */
+    } else if (pool->queued > 0) {
         wake_one(pool);
-    } else if (pool->first != NULL && may_grow(pool)) {
-        grow(pool);
     }
     pthread_mutex_unlock(&pool->lock);
 }

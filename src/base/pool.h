@@ -40,8 +40,8 @@ void docket__pool_arm(docket_pool *pool, docket__timer *timer, int64_t due_ms);
 /* True: the timer will not fire. False: it was not armed, or `fire` has been or is being called. */
 bool docket__pool_disarm(docket_pool *pool, docket__timer *timer);
 
-/* Whether the calling thread is one of the pool's. */
-bool docket__pool_owns_thread(const docket_pool *pool);
+/* The pool that the calling thread belongs to, or NULL. */
+docket_pool *docket__pool_of_thread(void);
 
 /* Between these one of the pool's threads does not count against the size: it waits for others, or is lost in a step
  * that does not return. */

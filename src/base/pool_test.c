@@ -52,7 +52,7 @@ static void test_sizes(void **state)
     docket_pool *pool = docket_pool_new(10000);
     assert_non_null(pool);
     assert_false(docket__pool_is_manual(pool));
-    assert_false(docket__pool_owns_thread(pool));
+    assert_ptr_not_equal(docket__pool_of_thread(), pool);
     docket_pool_free(pool);
     pool = docket_pool_new(0);
     assert_true(docket__pool_is_manual(pool));

@@ -19,8 +19,14 @@ void docket__execution_discard(docket_execution *execution);
 /* parent id "/" step name, or its shortened form. NULL when memory is exhausted; free with docket__free. */
 char *docket__execution_derive_id(const docket_ctx *parent);
 
-/* Becomes known to the attempt that begins it, so that its end reaches down; and is forgotten again. */
+/* Looks which stores its recorded steps use, when docket_graph_stop cannot take them away any more. */
+void docket__execution_find_stores(docket_execution *execution);
+
+/* Holds on to the attempt that begins it. */
 void docket__execution_join_parent(docket_execution *execution, docket_ctx *parent);
+
+/* Becomes known to that attempt, so that its end reaches down, which it may at once; and is forgotten again. */
+void docket__execution_join_siblings(docket_execution *execution);
 void docket__execution_part_parent(docket_execution *execution);
 
 #endif

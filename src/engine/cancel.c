@@ -50,7 +50,7 @@ static docket_execution *next_running(docket_cancel *cancel)
 {
     pthread_mutex_lock(&cancel->lock);
     docket_execution *execution = cancel->executions;
-    while (execution != NULL && atomic_load(&execution->stopping)) {
+    while (execution != NULL && atomic_load(&execution->ended)) {
         execution = execution->cancel_next;
     }
     if (execution != NULL) {

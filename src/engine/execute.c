@@ -108,7 +108,12 @@ static docket_status enter_graph(docket_execution *execution, docket_error *erro
 
 static void stop_if_parent_stops(docket_execution *execution)
 {
-    if (execution->parent != NULL && docket_cancelled(execution->parent)) {
+    if (execution->parent == NULL || !docket_cancelled(execution->parent)) {
+        return;
+    }
+    if (docket__clock_monotonic_ms() >= execution->deadline_ms) {
+        docket__schedule_time_out(execution);
+    } else {
         docket_error error;
         docket__error_set(&error, DOCKET_CANCELLED, "the step that began this execution was cancelled");
         docket__schedule_stop(execution, &error, true);
@@ -119,13 +124,14 @@ static docket_status start(docket_execution *execution, docket_error *error)
 {
     docket_status status = enter_graph(execution, error);
     if (status != DOCKET_OK) {
-        if (execution->parent != NULL) {
-            docket__execution_part_parent(execution);
-        }
         docket__execution_discard(execution);
         return status;
     }
-    report_start(execution);
+    docket__execution_find_stores(execution);
+    report_start(execution); /* before anybody can end it */
+    if (execution->parent != NULL) {
+        docket__execution_join_siblings(execution);
+    }
     if (execution->deadline_ms != INT64_MAX) {
         docket__execution_ref(execution);
         execution->deadline.fire = on_deadline;
@@ -168,8 +174,11 @@ static void announce(docket__task *task)
     report_end(execution);
     if (execution->done != NULL) {
         const docket_execution *outer = announcing;
+        docket_ctx *outer_ctx = docket__ctx_current; /* of a step that waits on this thread: no parent for what `done` begins */
         announcing = execution;
+        docket__ctx_current = NULL;
         execution->done(execution->done_arg);
+        docket__ctx_current = outer_ctx;
         announcing = outer;
     }
     pthread_mutex_lock(&execution->lock);

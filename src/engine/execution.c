@@ -62,6 +62,16 @@ static void init_nodes(docket_execution *execution, bool limited)
             execution->values + plan->slots[node->plan->slot].offset;
         if (options->scope != DOCKET_SCOPE_NONE) {
             execution->has_deferred = execution->has_deferred || options->commit == DOCKET_COMMIT_BEFORE_END;
+        }
+    }
+}
+
+void docket__execution_find_stores(docket_execution *execution)
+{
+    const docket__plan *plan = execution->plan;
+    for (uint32_t i = 0; i < plan->node_count && plan->recorded_count > 0; i++) {
+        const docket_step_options *options = &plan->nodes[i].step->options;
+        if (options->scope != DOCKET_SCOPE_NONE) {
             execution->several_stores =
                 execution->several_stores ||
                 (execution->recording_store != NULL && execution->recording_store != options->store);
@@ -251,6 +261,11 @@ void docket__execution_join_parent(docket_execution *execution, docket_ctx *pare
     /* Each may reach into the other from its own threads: to stop it, and to let go of the attempt. */
     atomic_store(&execution->shared, true);
     atomic_store(&above->shared, true);
+}
+
+void docket__execution_join_siblings(docket_execution *execution)
+{
+    docket_execution *above = execution->parent->execution;
     pthread_mutex_lock(&above->lock);
     execution->sibling_next = above->children;
     if (above->children != NULL) {

@@ -172,7 +172,7 @@ struct docket_execution {
     pthread_cond_t stirred;  /* for sleeping steps: cancellation */
     docket__node_list ready, pool_ready;
     bool caller_waits;
-    bool ended;
+    atomic_bool ended; /* set under the lock */
     docket_error error;     /* the first; DOCKET_OK if none */
     docket_ctx *parked, *watched;
     atomic_size_t commits;  /* deferred ones on their way */

@@ -25,6 +25,8 @@ static void run_token(docket__task *task)
 {
     docket__node *node = (docket__node *)task;
     docket_execution *execution = node->execution;
+    docket_ctx *outer = docket__ctx_current; /* of a step that waits on this thread and has nothing to do with this */
+    docket__ctx_current = NULL;
     pthread_mutex_lock(&execution->lock);
     node->token_queued = false;
     for (;;) {
@@ -41,6 +43,7 @@ static void run_token(docket__task *task)
         }
         pthread_mutex_lock(&execution->lock);
     }
+    docket__ctx_current = outer;
     docket__execution_unref(execution);
 }
 
@@ -382,7 +385,7 @@ static docket_execution *next_child(docket_execution *execution, const docket_ct
 {
     pthread_mutex_lock(&execution->lock);
     docket_execution *child = execution->children;
-    while (child != NULL && ((of != NULL && child->parent != of) || atomic_load(&child->stopping))) {
+    while (child != NULL && ((of != NULL && child->parent != of) || atomic_load(&child->ended))) {
         child = child->sibling_next;
     }
     if (child != NULL) {
@@ -476,15 +479,15 @@ static void wait_for_change(docket_execution *execution)
         pthread_mutex_lock(&execution->lock);
         return;
     }
-    bool lend = docket__pool_owns_thread(pool);
-    if (lend) {
-        docket__pool_lend_begin(pool);
+    docket_pool *lender = docket__pool_of_thread(); /* perhaps another one */
+    if (lender != NULL) {
+        docket__pool_lend_begin(lender);
     }
     execution->caller_waits = true;
     pthread_cond_wait(&execution->changed, &execution->lock);
     execution->caller_waits = false;
-    if (lend) {
-        docket__pool_lend_end(pool);
+    if (lender != NULL) {
+        docket__pool_lend_end(lender);
     }
 }
 
