@@ -366,8 +366,8 @@ docket__attempt_outcome docket__attempt_run(docket_ctx *ctx, const docket_argume
         if (status == DOCKET_ABSENT) {
             return DOCKET__ATTEMPT_ABSENT;
         }
+        bool stopping = docket__schedule_stops(ctx->execution);
         if (!may_retry(ctx, status)) {
-            bool stopping = atomic_load(&ctx->execution->stopping);
             return stopping && status == DOCKET_CANCELLED ? DOCKET__ATTEMPT_STOPPED : DOCKET__ATTEMPT_FAILED;
         }
         if (wait_for_retry(ctx)) {

@@ -244,6 +244,10 @@ void docket__schedule_stop(docket_execution *execution, const docket_error *erro
 /* Stops because the execution's own limit has passed. */
 void docket__schedule_time_out(docket_execution *execution);
 
+/* Whether nothing more may start. Notices a passed deadline by itself: on a pool without threads no timer tells it while
+ * a step runs. */
+bool docket__schedule_stops(docket_execution *execution);
+
 /* Stops the executions that were begun from this attempt. */
 void docket__schedule_stop_children(docket_ctx *ctx, const docket_error *error);
 

@@ -682,22 +682,13 @@ static bool start(docket__node *node, docket__node **next)
     return !must_wait_for_commits(ctx) || !docket__schedule_park(ctx, DOCKET__PARKED_FOR_COMMITS);
 }
 
-static bool stops(docket_execution *execution)
-{
-    if (execution->deadline_ms != INT64_MAX && !atomic_load(&execution->stopping) &&
-        docket__clock_monotonic_ms() >= execution->deadline_ms) {
-        docket__schedule_time_out(execution);
-    }
-    return atomic_load_explicit(&execution->stopping, memory_order_relaxed);
-}
-
 void docket__node_run(docket__node *node, docket__node **next)
 {
     if (node->phase == DOCKET__PHASE_COMMITTED) {
         end_committed(node, next);
         return;
     }
-    if (stops(node->execution)) {
+    if (docket__schedule_stops(node->execution)) {
         drop(node);
         return;
     }
@@ -709,7 +700,7 @@ void docket__node_run(docket__node *node, docket__node **next)
         if (take_over(node, next) || !find_recorded(node, next)) {
             return;
         }
-        if (stops(node->execution)) { /* looking up takes its time */
+        if (docket__schedule_stops(node->execution)) { /* looking up takes its time */
             drop(node);
             return;
         }

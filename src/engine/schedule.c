@@ -466,6 +466,15 @@ void docket__schedule_time_out(docket_execution *execution)
     docket__schedule_stop(execution, &error, true);
 }
 
+bool docket__schedule_stops(docket_execution *execution)
+{
+    if (execution->deadline_ms != INT64_MAX && !atomic_load(&execution->stopping) &&
+        docket__clock_monotonic_ms() >= execution->deadline_ms) {
+        docket__schedule_time_out(execution);
+    }
+    return atomic_load_explicit(&execution->stopping, memory_order_relaxed);
+}
+
 /* Running. */
 
 /* Waits on behalf of the caller; execution->lock is held. */
