@@ -574,6 +574,83 @@ static void the_nearest_limit_can_be_read(void **state)
     stop_and_free(unlimited);
 }
 
+/* A step that is cut short and says that it failed: a resume asks it again. */
+static docket_status complain(docket_ctx *ctx, LC *out)
+{
+    bed *in = docket_ctx_user(ctx);
+    if (entries_enter(&in->seen) == 1) {
+        docket_status slept = docket_sleep(ctx, LONG_MS);
+        entries_leave(&in->seen);
+        gate_arrive(&in->touched);
+        return docket_fail(ctx, (int)slept, "interrupted");
+    }
+    out->count = 2;
+    entries_leave(&in->seen);
+    return DOCKET_OK;
+}
+DOCKET_STEP(complain, LC);
+
+static void no_absence_is_recorded_of_a_step_that_was_cut_short(void **state)
+{
+    site *at = *state;
+    bed own = BED_INIT;
+    docket_step_options options = {DOCKET_STEP_OPTIONS_INIT, .user = &own, .scope = DOCKET_SCOPE_WORKFLOW,
+                                   .store = site_open(at, NULL), .max_attempts = 3,
+                                   .on_failure = DOCKET_FAILURE_IS_ABSENT};
+    docket_graph *graph = graph_of_one(NULL, &complain_step, &options);
+    docket_error error;
+    docket_request request = request_with(NULL, 50);
+    assert_status(DOCKET_TIMEOUT, docket_execute(graph, &request, NULL, &error));
+    assert_true(gate_wait(&own.touched));
+    usleep(50000); /* what would be recorded has been by now */
+    request.time_limit_ms = 0;
+    docket_result *result = NULL;
+    assert_status(DOCKET_OK, docket_execute(graph, &request, &result, &error));
+    assert_int_equal(DOCKET_RESULT(result, LC)->count, 2);
+    docket_result_free(result);
+    stop_and_free(graph);
+}
+
+/* After the first failure the caller waits for the others, but no longer than until it is cancelled. */
+DOCKET_STRUCT(Ruin, (INT64, count));
+static docket_status ruin(docket_ctx *ctx, Ruin *out)
+{
+    (void)out;
+    bed *in = docket_ctx_user(ctx);
+    return gate_wait(&in->inside) ? docket_fail(ctx, 1, "ruined") : DOCKET_OK;
+}
+DOCKET_STEP(ruin, Ruin);
+
+static void *cancel_soon(void *token)
+{
+    usleep(100000);
+    docket_cancel_set(token);
+    return NULL;
+}
+
+static void a_token_frees_a_caller_who_waits_for_the_grace(void **state)
+{
+    (void)state;
+    bed own = BED_INIT;
+    docket_error error;
+    docket_graph *graph =
+        docket_graph_new("g", &(docket_graph_options){DOCKET_GRAPH_OPTIONS_INIT, .grace_ms = LONG_MS});
+    docket_step_options options = {DOCKET_STEP_OPTIONS_INIT, .user = &own};
+    assert_status(DOCKET_OK, docket_graph_add(graph, &block_step, &options));
+    assert_status(DOCKET_OK, docket_graph_add(graph, &ruin_step, &options));
+    assert_status(DOCKET_OK, docket_graph_validate(graph, &error));
+    docket_cancel *token = docket_cancel_new();
+    docket_request request = {DOCKET_REQUEST_INIT, DOCKET_OUTPUTS(LC, Ruin), .cancel = token};
+    pthread_t canceller;
+    assert_int_equal(pthread_create(&canceller, NULL, cancel_soon, token), 0);
+    assert_status(DOCKET_FAILED, docket_execute(graph, &request, NULL, &error)); /* the first cause */
+    assert_int_equal(gate_arrived(&own.touched), 0);
+    pthread_join(canceller, NULL);
+    gate_arrive(&own.let_go);
+    stop_and_free(graph);
+    docket_cancel_free(token);
+}
+
 static int set_alarm(void **state)
 {
     (void)state;
@@ -607,6 +684,8 @@ int main(void)
         TEST(f_28_a_wait_between_attempts_is_cut_short),
         TEST(a_step_can_poll_for_cancellation),
         TEST(the_nearest_limit_can_be_read),
+        SITE_EACH_STORE(no_absence_is_recorded_of_a_step_that_was_cut_short),
+        TEST(a_token_frees_a_caller_who_waits_for_the_grace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
