@@ -59,7 +59,8 @@ DOCKET_API DOCKET_MUST_CHECK docket_status docket_json_write(const docket_type *
  *
  * It is strict where silence would lose something: members that the type does not have, members given twice, numbers out
  * of range, fractions of a millisecond are refused. Hostile text is safe: memory stays in proportion to it, and nesting
- * is bounded. After a failure `value` is zero.
+ * is bounded. The tree of the text is jansson's: it is freed before the call returns, and does not pass through
+ * docket_set_allocator. After a failure `value` is zero.
  *
  * Valid until: what the value points to, until docket_arena_free; `text` may go at once.
  * Threads: any, with arenas of their own.

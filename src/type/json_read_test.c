@@ -1,6 +1,7 @@
 /* JSON to values: what is read, what is refused and with which words, and hostile text. */
 #include "type/json.h"
 
+#include "base/allocator_test.h"
 #include "base/buffer.h"
 #include "type/sample_test.h"
 
@@ -303,6 +304,28 @@ static void payload_of_a_nan_is_made_canonical(void **state)
     docket__buffer_release(&text);
 }
 
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    test_allocator allocator;
+    docket_buffer text = {0};
+    const Everything value = sample_everything(7, &arena, 0);
+    docket_status status = DOCKET_NO_MEMORY;
+    assert_status(DOCKET_OK, docket_json_write(DOCKET_OF(Everything), &value, NULL, &text, &error));
+    for (size_t fail_at = 1; status != DOCKET_OK; fail_at++) {
+        docket_arena memory = {0};
+        Everything back = {0};
+        test_allocator_begin(&allocator, fail_at);
+        status = docket_json_read(DOCKET_OF(Everything), (char *)text.data, text.size, NULL, &memory, &back, &error);
+        assert_true(status == DOCKET_OK || status == DOCKET_NO_MEMORY);
+        assert_status(status, error.status);
+        docket__arena_release(&memory);
+        assert_int_equal(allocator.live, 0);
+        test_allocator_end();
+    }
+    docket__buffer_release(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +339,7 @@ int main(void)
         cmocka_unit_test_teardown(hostile_text_is_bounded, clean),
         cmocka_unit_test_teardown(random_values_come_back, clean),
         cmocka_unit_test_teardown(payload_of_a_nan_is_made_canonical, clean),
+        cmocka_unit_test_teardown(every_allocation_may_fail, clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

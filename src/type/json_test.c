@@ -1,6 +1,7 @@
 /* Values as JSON: exact texts for every kind and label, what comes back, and what does not. */
 #include "type/json.h"
 
+#include "base/allocator_test.h"
 #include "base/buffer.h"
 #include "type/sample_test.h"
 #include "type/schema.h"
@@ -463,6 +464,27 @@ static void nothing_depends_on_the_locale(void **state)
     setlocale(LC_ALL, "C");
 }
 
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    test_allocator allocator;
+    const Everything value = sample_everything(7, &arena, 0);
+    docket_status status = DOCKET_NO_MEMORY;
+    docket__buffer_release(&text);
+    for (size_t fail_at = 1; status != DOCKET_OK; fail_at++) {
+        docket_error error;
+        docket_buffer out = {0};
+        test_allocator_begin(&allocator, fail_at);
+        status = docket_json_write(DOCKET_OF(Everything), &value, NULL, &out, &error);
+        assert_true(status == DOCKET_OK || status == DOCKET_NO_MEMORY);
+        assert_status(status, error.status);
+        assert_true(status == DOCKET_OK || out.size == 0);
+        docket__buffer_release(&out);
+        assert_int_equal(allocator.live, 0);
+        test_allocator_end();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -485,6 +507,7 @@ int main(void)
         cmocka_unit_test_teardown(integers_are_read_exactly, clean),
         cmocka_unit_test_teardown(long_reals_are_rounded_right, clean),
         cmocka_unit_test_teardown(nothing_depends_on_the_locale, clean),
+        cmocka_unit_test_teardown(every_allocation_may_fail, clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,11 @@ DOCKET_BLOB(Image);
 typedef struct Client Client;
 DOCKET_RESOURCE(Client);
 DOCKET_STRUCT(Empty, (INT32, only));
+DOCKET_STRUCT(OpenInside, (STRING, word));
+DOCKET_STRUCT(OpenLogin, (STRING, card), (STRUCT(OpenInside), inside), (STRING, user));
+DOCKET_STRUCT(Inside, (SECRET(STRING), word));
+DOCKET_STRUCT(Login, (SECRET(STRING), card), (STRUCT(Inside), inside), (STRING, user));
+DOCKET_STRUCT(HalfLogin, (SECRET(STRING), card), (STRUCT(OpenInside), inside), (SECRET(STRING), user));
 
 static docket_arena arena;
 static docket_buffer out;
@@ -190,6 +195,28 @@ static void secret_mark_is_kept(void **state)
     assert_int_equal(rebuild(describe(&type))->schema->fields[0].flags, DOCKET_FIELD_SECRET);
 }
 
+static void later_descriptions_supersede_unless_they_reveal(void **state)
+{
+    (void)state;
+    docket_bytes open = describe(DOCKET_OF(OpenLogin));
+    docket_bytes secret = describe(DOCKET_OF(Login));
+    docket_bytes half = describe(DOCKET_OF(HalfLogin));
+    const docket_bytes damaged = {(const uint8_t *)"\x08\x01\xff", 3};
+    const docket_bytes newer = {(const uint8_t *)"\x08\x02", 2};
+    assert_true(docket__schema_supersedes(open, secret));
+    assert_true(docket__schema_supersedes(open, half));
+    assert_false(docket__schema_supersedes(open, open));
+    assert_false(docket__schema_supersedes(secret, open));
+    assert_false(docket__schema_supersedes(secret, half));
+    assert_false(docket__schema_supersedes(half, secret));
+    assert_false(docket__schema_supersedes(secret, describe(DOCKET_OF(Empty))));
+    assert_true(docket__schema_supersedes(damaged, open));
+    assert_false(docket__schema_supersedes(open, damaged));
+    assert_false(docket__schema_supersedes(newer, open));
+    assert_true(docket__schema_supersedes((docket_bytes){NULL, 0}, open));
+    assert_false(docket__schema_supersedes((docket_bytes){NULL, 0}, (docket_bytes){NULL, 0}));
+}
+
 static void resource_and_wrong_types_have_no_schema(void **state)
 {
     (void)state;
@@ -327,6 +354,7 @@ int main(void)
         cmocka_unit_test_teardown(layout_is_what_a_compiler_would_choose, release_memory),
         cmocka_unit_test_teardown(hand_written_type_comes_back_without_codec, release_memory),
         cmocka_unit_test_teardown(secret_mark_is_kept, release_memory),
+        cmocka_unit_test_teardown(later_descriptions_supersede_unless_they_reveal, release_memory),
         cmocka_unit_test_teardown(resource_and_wrong_types_have_no_schema, release_memory),
         cmocka_unit_test_teardown(other_formats_are_not_read, release_memory),
         cmocka_unit_test_teardown(damaged_schemas_are_refused, release_memory),
