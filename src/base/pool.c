@@ -26,6 +26,7 @@ struct docket_pool {
     unsigned helpers; /* callers waiting in docket__pool_run_one */
     bool timer_thread;
     uint64_t generation; /* of the process that made it: see base/process.h */
+    docket_pool *inherited; /* of the default pool: the parent process's, which graphs of its time still name */
     uint64_t kicks;
     docket__task *first, **last;
     size_t queued;
@@ -584,11 +585,15 @@ static uint64_t default_generation;
 docket_pool *docket__pool_default(void)
 {
     pthread_mutex_lock(&default_lock);
-    if (default_pool == NULL || default_generation != docket__fork_generation()) {
-        default_pool = docket_pool_new(DEFAULT_THREADS);
-        default_generation = docket__fork_generation();
-    }
     docket_pool *pool = default_pool;
+    if (pool == NULL || default_generation != docket__fork_generation()) {
+        pool = docket_pool_new(DEFAULT_THREADS);
+        if (pool != NULL) {
+            pool->inherited = default_pool;
+            default_pool = pool;
+            default_generation = docket__fork_generation();
+        }
+    }
     pthread_mutex_unlock(&default_lock);
     return pool;
 }
@@ -597,8 +602,10 @@ docket_pool *docket__pool_default(void)
  * ones are sent home. */
 __attribute__((destructor)) static void end_default_pool(void)
 {
-    if (default_pool != NULL && default_generation == docket__fork_generation()) {
-        docket_pool_free(default_pool);
-        default_pool = NULL;
+    docket_pool *pool = default_pool;
+    if (pool != NULL && default_generation == docket__fork_generation()) {
+        default_pool = pool->inherited;
+        default_generation = 0;
+        docket_pool_free(pool);
     }
 }
