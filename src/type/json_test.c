@@ -111,7 +111,7 @@ static void options_choose_members_names_and_layout(void **state)
     const docket_json_options lines = {DOCKET_JSON_OPTIONS_INIT, .indent = 2};
     const docket_json_options bad = {DOCKET_JSON_OPTIONS_INIT, .indent = 9};
     docket_error error;
-    assert_string_equal(write_with(DOCKET_OF(Line), &(Line){NULL}, &all),
+    assert_string_equal(write_with(DOCKET_OF(Line), &(Line){.article = NULL}, &all),
                         "{\"article\":\"\",\"cents\":\"0\",\"tags\":[],\"place\":null}");
     assert_contains(write_with(DOCKET_OF(Everything), &(Everything){false}, &all), "\"oi32\":null,");
     assert_string_equal(write_with(DOCKET_OF(Names), &(Names){1, 2, 3, 4, 5}, &camel),
@@ -140,7 +140,7 @@ static void secrets_are_stars(void **state)
     assert_string_equal(write_with(DOCKET_OF(Login), &login, NULL),
                         "{\"user\":\"ann\",\"card\":\"***\",\"tokens\":\"***\",\"pin\":\"***\",\"home\":\"***\"}");
     assert_string_equal(JSON_OF(Login, .user = "ann"), "{\"user\":\"ann\"}");
-    assert_string_equal(write_with(DOCKET_OF(Login), &(Login){NULL}, &all),
+    assert_string_equal(write_with(DOCKET_OF(Login), &(Login){.user = NULL}, &all),
                         "{\"user\":\"\",\"card\":\"***\",\"tokens\":\"***\",\"pin\":\"***\",\"home\":\"***\"}");
 }
 
@@ -150,7 +150,7 @@ static void secrecy_is_not_part_of_the_layout(void **state)
     uint8_t secret[32];
     uint8_t open[32];
     docket_buffer bytes = {0};
-    LoginOpen back = {NULL};
+    LoginOpen back = {.user = NULL};
     docket_error error;
     assert_status(DOCKET_OK, docket_type_fingerprint(DOCKET_OF(Login), secret, &error));
     assert_status(DOCKET_OK, docket_type_fingerprint(DOCKET_OF(LoginOpen), open, &error));
