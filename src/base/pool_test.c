@@ -108,7 +108,8 @@ static void test_grows_to_its_limit(void **state)
     assert_int_equal(seen.most, LIMIT);
 }
 
-/* The lender waits for a job that can only run because it was lent, then has another one submitted, which may not. */
+/* The lender waits for a job that can only run because it was lent, then has another one submitted, which may
+ * not. */
 typedef struct loan {
     job lender, first, second;
     gate first_done, second_done;

@@ -1,7 +1,8 @@
-/* Cancellation, deadlines and time limits: who comes back when, with what, and what becomes of a step that does not.
+/* Cancellation, deadlines and time limits: who comes back when, with what, and what becomes of a step that does
+ * not.
  *
- * Cooperative steps sleep for a minute and blocking ones until the test lets them go: a caller that came back came back
- * early. A hang is ended by the alarm. */
+ * Cooperative steps sleep for a minute and blocking ones until the test lets them go: a caller that came back
+ * came back early. A hang is ended by the alarm. */
 #include "support/check.h"
 #include "support/run.h"
 #include "support/site.h"

@@ -521,8 +521,8 @@ static void f_32_a_pool_bounds_the_threads(void **state)
     free(outputs);
 }
 
-/* Each level begins an execution of the next on the same pool, with a limit so that none may run on the caller's own
- * thread. */
+/* Each level begins an execution of the next on the same pool, with a limit so that none may run on the caller's
+ * own thread. */
 typedef struct tower {
     docket_graph *graph;
     atomic_int deepest;

@@ -1,4 +1,5 @@
-/* A store that fails where a test wants it to. It keeps its records in a memory store and counts what is asked of it. */
+/* A store that fails where a test wants it to. It keeps its records in a memory store and counts what is asked
+ * of it. */
 #ifndef DOCKET_TESTS_FAULTY_STORE_H
 #define DOCKET_TESTS_FAULTY_STORE_H
 
@@ -37,8 +38,8 @@ typedef struct faulty_store {
     gate closed;
 } faulty_store;
 
-/* Opens it without faults. `inline_commits`: commits happen on the thread of their step, as in a memory store; else on
- * the store's writer thread, as in a database. Asserts. */
+/* Opens it without faults. `inline_commits`: commits happen on the thread of their step, as in a memory store;
+ * else on the store's writer thread, as in a database. Asserts. */
 void faulty_store_open(faulty_store *self, bool inline_commits, const docket_store_options *options);
 
 /* From now on look-ups, or commits, have this fault; their count begins anew. */

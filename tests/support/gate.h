@@ -1,5 +1,5 @@
-/* Meeting points for threads: what proves that things happen at once, or in an order, without looking at a clock. No wait
- * is longer than GATE_LIMIT_MS, so that a test which would hang fails instead. */
+/* Meeting points for threads: what proves that things happen at once, or in an order, without looking at a
+ * clock. No wait is longer than GATE_LIMIT_MS, so that a test which would hang fails instead. */
 #ifndef DOCKET_TESTS_GATE_H
 #define DOCKET_TESTS_GATE_H
 

@@ -34,8 +34,8 @@ typedef struct recorder {
 docket_observer recorder_observer(recorder *self);
 void recorder_free(recorder *self);
 
-/* The number of events of a kind, and the one with this index among them; NULL if there is none. Only while no other
- * thread records. */
+/* The number of events of a kind, and the one with this index among them; NULL if there is none. Only while no
+ * other thread records. */
 size_t recorder_count(recorder *self, docket_event_kind kind);
 const seen_event *recorder_get(recorder *self, docket_event_kind kind, size_t index);
 

@@ -1,5 +1,5 @@
-/* Executions in tests: a graph in one call, an execution and all that came of it in one structure, callers on threads of
- * their own. */
+/* Executions in tests: a graph in one call, an execution and all that came of it in one structure, callers on
+ * threads of their own. */
 #ifndef DOCKET_TESTS_RUN_H
 #define DOCKET_TESTS_RUN_H
 
