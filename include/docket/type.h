@@ -111,6 +111,13 @@ typedef struct docket_buffer docket_buffer;
  * Returns: NULL when memory is exhausted; the arena remembers that. */
 DOCKET_API void *docket_arena_alloc(docket_arena *arena, size_t size);
 
+/** A copy of bytes in an arena, with a zero behind them, so that it serves as text as well. Not aligned.
+ *
+ * Valid until: the value for which it was taken is freed.
+ * Threads: the one that was handed the arena.
+ * Returns: NULL when memory is exhausted; the arena remembers that. */
+DOCKET_API void *docket_arena_copy(docket_arena *arena, const void *data, size_t size);
+
 /** Appends bytes. They are copied.
  *
  * Threads: one at a time for each buffer.

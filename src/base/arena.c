@@ -207,3 +207,17 @@ void *docket_arena_alloc(docket_arena *arena, size_t size)
 {
     return docket__arena_allocate(arena, size, ALIGNMENT);
 }
+
+void *docket_arena_copy(docket_arena *arena, const void *data, size_t size)
+{
+    uint8_t *copy = size < SIZE_MAX ? docket__arena_take(arena, size + 1, 1) : NULL;
+    if (copy == NULL) {
+        arena->failed = true;
+        return NULL;
+    }
+    if (size > 0) {
+        memcpy(copy, data, size);
+    }
+    copy[size] = 0;
+    return copy;
+}

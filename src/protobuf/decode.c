@@ -190,11 +190,10 @@ static docket_status store_text(decoding *self, const reading *in, const entry *
         docket__pointer_store(at, protobuf_c_empty_string);
         return DOCKET_OK;
     }
-    char *text = docket_arena_alloc(self->arena, read->size + 1);
+    char *text = docket_arena_copy(self->arena, read->data, read->size);
     if (text == NULL) {
         return DOCKET_NO_MEMORY;
     }
-    memcpy(text, read->data, read->size);
     docket__pointer_store(at, text);
     return DOCKET_OK;
 }
@@ -203,11 +202,10 @@ static docket_status store_bytes(decoding *self, const entry *read, uint8_t *at)
 {
     ProtobufCBinaryData bytes = {read->size, NULL};
     if (read->size > 0) {
-        bytes.data = docket_arena_alloc(self->arena, read->size);
+        bytes.data = docket_arena_copy(self->arena, read->data, read->size);
         if (bytes.data == NULL) {
             return DOCKET_NO_MEMORY;
         }
-        memcpy(bytes.data, read->data, read->size);
     }
     memcpy(at, &bytes, sizeof bytes);
     return DOCKET_OK;
@@ -351,7 +349,7 @@ static docket_status take_list(decoding *self, const reading *in, const docket__
 /* Reads ahead to the end, counts every list and the unknown fields, and takes their arrays. */
 static docket_status count_lists(decoding *self, reading *in)
 {
-    size_t on_stack[DOCKET__FIELDS_ON_STACK + 1] = {0};
+    size_t on_stack[DOCKET__FIELDS_ON_STACK + 1];
     unsigned unknown = in->message->n_fields; /* counted in the last place */
     size_t *counts = on_stack;
     reading ahead = *in;
@@ -360,6 +358,8 @@ static docket_status count_lists(decoding *self, reading *in)
         if (counts == NULL) {
             return DOCKET_NO_MEMORY;
         }
+    } else {
+        memset(counts, 0, (unknown + 1) * sizeof *counts);
     }
     docket_status status = DOCKET_OK;
     while (ahead.next < ahead.end && status == DOCKET_OK) {
@@ -447,11 +447,10 @@ static docket_status store_unknown(decoding *self, const reading *in, const entr
 {
     ProtobufCMessage *base = (ProtobufCMessage *)(void *)in->value;
     docket__unknown *unknown = &base->unknown_fields[base->n_unknown_fields];
-    uint8_t *data = docket_arena_alloc(self->arena, read->size);
+    uint8_t *data = docket_arena_copy(self->arena, read->data, read->size);
     if (data == NULL) {
         return DOCKET_NO_MEMORY;
     }
-    memcpy(data, read->data, read->size);
     *unknown = (docket__unknown){read->number, (ProtobufCWireType)read->wire, read->size, data};
     base->n_unknown_fields++;
     return DOCKET_OK;
@@ -509,6 +508,9 @@ static docket_status check_required(decoding *self, const reading *in)
 {
     for (unsigned i = 0; i < in->message->n_fields; i++) {
         const docket__message_field *field = &in->message->fields[i];
+        if (field->label == PROTOBUF_C_LABEL_NONE) {
+            break; /* a message of proto3, where nothing is required */
+        }
         if (field->label == PROTOBUF_C_LABEL_REQUIRED && (in->seen[i / 64] >> i % 64 & 1) == 0) {
             docket__path path = {in->path, field->name, DOCKET__PATH_WHOLE};
             return docket__path_fail(&path, self->error, DOCKET_CORRUPT, "the required member is not there");

@@ -71,12 +71,6 @@ static docket_status fail(settling *self, const docket__path *parent, const dock
     return docket__path_fail(&path, self->error, DOCKET_ENCODE, "%s", problem);
 }
 
-static void *take_copy(settling *self, const void *bytes, size_t size)
-{
-    void *copy = docket_arena_alloc(self->arena, size);
-    return copy == NULL ? NULL : memcpy(copy, bytes, size);
-}
-
 static docket_status settle_text(settling *self, const docket__path *path, const docket__message_field *field,
                                  size_t index, draft *in, size_t offset)
 {
@@ -91,7 +85,7 @@ static docket_status settle_text(settling *self, const docket__path *path, const
     if (!self->copies) {
         return DOCKET_OK;
     }
-    char *copy = take_copy(self, text, size + 1);
+    char *copy = docket_arena_copy(self->arena, text, size);
     return copy == NULL ? DOCKET_NO_MEMORY : change_pointer(self, in, offset, copy);
 }
 
@@ -105,7 +99,7 @@ static docket_status settle_bytes(settling *self, const docket__path *path, cons
     if (bytes.len == 0) {
         bytes.data = NULL;
     } else if (self->copies) {
-        bytes.data = take_copy(self, bytes.data, bytes.len);
+        bytes.data = docket_arena_copy(self->arena, bytes.data, bytes.len);
         if (bytes.data == NULL) {
             return DOCKET_NO_MEMORY;
         }
@@ -366,7 +360,7 @@ static docket_status list_unknowns(settling *self, const docket__unknown *unknow
     for (size_t i = 0; i < count; i++) {
         memcpy(&list[i], places[i], sizeof list[i]);
         if (self->copies) {
-            list[i].data = take_copy(self, list[i].data, list[i].len);
+            list[i].data = docket_arena_copy(self->arena, list[i].data, list[i].len);
             if (list[i].data == NULL) {
                 return DOCKET_NO_MEMORY;
             }
