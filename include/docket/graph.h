@@ -46,7 +46,8 @@ typedef enum docket_scope {
 typedef enum docket_commit_mode {
     DOCKET_COMMIT_BEFORE_NEXT = 0, /* before a dependent step starts */
     DOCKET_COMMIT_BEFORE_END = 1   /* before the execution returns: for steps that are safe to repeat; a whole
-                                      execution then shares one flush */
+                                      execution then shares one flush. If another owner has recorded a different
+                                      result meanwhile, the execution ends with DOCKET_CONFLICT: execute it again */
 } docket_commit_mode;
 
 /** What a stored record that cannot be used does: damaged, or of another layout. */

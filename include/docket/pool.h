@@ -7,6 +7,7 @@
  *
  * A pool of 0 threads runs nothing by itself: steps, timers and `done` callbacks run inside docket_pool_run, on the
  * caller's thread, so that an event loop can own them. A passed limit is then noticed when the running step returns.
+ * A step that waits there for a nested execution runs whatever is ready meanwhile, on top of its own stack.
  */
 #ifndef DOCKET_POOL_H
 #define DOCKET_POOL_H

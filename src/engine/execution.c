@@ -111,6 +111,7 @@ docket_execution *docket__execution_new(docket_graph *graph, const docket__plan 
     atomic_init(&execution->references, 2); /* the caller's and that of the work under way */
     atomic_init(&execution->graph_users, 2);
     execution->graph = docket__graph_ref(graph);
+    docket__graph_use_stores(graph);
     execution->plan = plan;
     execution->pool = docket__pool_ref(pool);
     execution->result.execution = execution;
@@ -164,7 +165,7 @@ void docket__execution_leave_graph(docket_execution *execution)
 {
     if (atomic_fetch_sub_explicit(&execution->graph_users, 1, memory_order_acq_rel) == 1) {
         docket__plan_release(execution->plan);
-        docket_graph_free(execution->graph);
+        docket__graph_unref(execution->graph);
     }
 }
 
@@ -198,6 +199,7 @@ void docket__execution_unref(docket_execution *execution)
 
 void docket__execution_discard(docket_execution *execution)
 {
+    docket__graph_leave_stores(execution->graph);
     for (int user = 0; user < 2; user++) {
         docket__execution_leave_graph(execution);
         docket__execution_unref(execution);

@@ -497,9 +497,15 @@ static void end_late(docket_ctx *ctx)
     docket__write *write = &ctx->write;
     docket_record *existing = write->commit.existing;
     bool stored = write->commit.status == DOCKET_OK;
+    bool differs = stored && existing != NULL && memcmp(existing->checksum, ctx->record.checksum, 16) != 0;
+    if (differs) {
+        docket__error_set(write->error, DOCKET_CONFLICT,
+                          "another owner recorded a different result of this key meanwhile, and consumers had seen the "
+                          "one made here: execute again, it will be restored");
+    }
     release_claim(ctx, !stored ? NULL : existing != NULL ? existing : &ctx->record, stored ? NULL : write->error);
     docket_record_free(existing);
-    if (!stored) {
+    if (!stored || differs) {
         name_culprit(ctx, write->error);
         docket__schedule_stop(execution, write->error, false);
     }

@@ -43,7 +43,8 @@ void docket__prefetch_records(docket_execution *execution)
     execution->prefetch->most_records = plan->recorded_count;
     docket_error ignored; /* the same fault will meet the first look-up, which answers for it */
     docket_status status =
-        docket__store_scan(store, docket__execution_id(execution), keep, execution->prefetch, &ignored);
+        docket__store_scan(store, docket__execution_id(execution), execution->deadline_ms, keep, execution->prefetch,
+                           &ignored);
     if (status != DOCKET_OK || execution->prefetch->by_key.count == 0) {
         docket__prefetch_release(execution);
     }

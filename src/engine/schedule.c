@@ -146,6 +146,7 @@ static void finish(docket_execution *execution)
         docket__cancel_part(execution->cancel, execution);
     }
     leave_activity(execution);
+    docket__graph_leave_stores(execution->graph);
     docket__execution_leave_graph(execution);
     end_now(execution);
     docket__execution_unref(execution);

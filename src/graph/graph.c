@@ -110,6 +110,7 @@ docket_graph *docket_graph_new(const char *name, const docket_graph_options *opt
         return NULL;
     }
     atomic_init(&graph->references, 1);
+    atomic_init(&graph->store_users, 1);
     graph->fork_generation = docket__fork_generation();
     docket_status status = docket__name_check("the graph's name", name, &graph->first_error);
     graph->name = docket__arena_duplicate(&graph->memory, status == DOCKET_OK ? name : "");
@@ -149,13 +150,32 @@ void docket__graph_drop_stores(docket_graph *graph)
     graph->options.store = NULL;
 }
 
+void docket__graph_use_stores(docket_graph *graph)
+{
+    atomic_fetch_add_explicit(&graph->store_users, 1, memory_order_relaxed);
+}
+
+void docket__graph_leave_stores(docket_graph *graph)
+{
+    if (atomic_fetch_sub_explicit(&graph->store_users, 1, memory_order_acq_rel) == 1) {
+        docket__graph_drop_stores(graph);
+    }
+}
+
 void docket_graph_free(docket_graph *graph)
 {
-    if (graph == NULL || atomic_fetch_sub_explicit(&graph->references, 1, memory_order_acq_rel) != 1) {
+    if (graph != NULL) {
+        docket__graph_leave_stores(graph);
+        docket__graph_unref(graph);
+    }
+}
+
+void docket__graph_unref(docket_graph *graph)
+{
+    if (atomic_fetch_sub_explicit(&graph->references, 1, memory_order_acq_rel) != 1) {
         return;
     }
     free_plans(graph);
-    docket__graph_drop_stores(graph);
     docket_pool_free(graph->options.pool);
     docket__map_release(&graph->type_by_name);
     docket__map_release(&graph->step_by_name);

@@ -86,6 +86,7 @@ typedef struct docket__plan {
 
 struct docket_graph {
     atomic_uint references;
+    atomic_uint store_users; /* the program's handle, and executions under way */
     uint64_t fork_generation;
     char *name;
     char *key_namespace;
@@ -118,6 +119,12 @@ struct docket_graph {
 };
 
 docket_graph *docket__graph_ref(docket_graph *graph);
+void docket__graph_unref(docket_graph *graph);
+
+/* An execution begins to use the steps' stores, and needs them no more. When the program has freed its handle as well,
+ * the stores go; what is kept of results goes on holding the graph alone. */
+void docket__graph_use_stores(docket_graph *graph);
+void docket__graph_leave_stores(docket_graph *graph);
 
 /* Gives back the references to stores, for good: the graph was stopped and no step of it runs or will run. */
 void docket__graph_drop_stores(docket_graph *graph);

@@ -411,8 +411,8 @@ static bool visit(void *arg, const docket_record *record)
     return watched->each(watched->arg, record);
 }
 
-docket_status docket__store_scan(docket_store *store, const char *execution_id, docket_record_visit *each, void *arg,
-                                 docket_error *error)
+docket_status docket__store_scan(docket_store *store, const char *execution_id, int64_t deadline_ms,
+                                 docket_record_visit *each, void *arg, docket_error *error)
 {
     docket_error own = DOCKET_ERROR_INIT;
     docket__retry retry;
@@ -422,7 +422,7 @@ docket_status docket__store_scan(docket_store *store, const char *execution_id, 
     if (status != DOCKET_OK || store->backend->scan == NULL) {
         return status;
     }
-    docket__retry_begin(&retry, store, INT64_MAX);
+    docket__retry_begin(&retry, store, deadline_ms);
     do {
         status = store->backend->scan(store->self, execution_id, visit, &watched, error);
     } while (status != DOCKET_OK && !watched.began && docket__retry_again(&retry, status, error));

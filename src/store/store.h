@@ -37,8 +37,8 @@ docket_status docket__store_lookup(docket_store *store, const docket_address *ad
                                    docket_found *found, docket_record **record, docket_error *error);
 
 /* As the backend's scan, with retries (of the start only). */
-docket_status docket__store_scan(docket_store *store, const char *execution_id, docket_record_visit *each, void *arg,
-                                 docket_error *error);
+docket_status docket__store_scan(docket_store *store, const char *execution_id, int64_t deadline_ms,
+                                 docket_record_visit *each, void *arg, docket_error *error);
 
 /* Queues a write. `done` is called in every case, also when the store is read-only or memory is exhausted. */
 void docket__store_write(docket_store *store, docket__write *write);

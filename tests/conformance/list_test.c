@@ -276,7 +276,7 @@ static void ten_thousand_are_forgotten_in_batches(void **state)
     docket_commit *group = calloc(COUNT, sizeof *group);
     docket_record *records = calloc(COUNT, sizeof *records);
     docket_commit **commits = calloc(COUNT, sizeof *commits);
-    char(*names)[16] = calloc(COUNT, sizeof *names);
+    char(*names)[24] = calloc(COUNT, sizeof *names);
     for (int i = 0; i < COUNT; i++) {
         snprintf(names[i], sizeof names[i], "order-%d", i / 3);
         records[i] = shelf_record(i, names[i], i % 2 == 0 ? "even" : "odd", "x");
