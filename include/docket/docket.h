@@ -8,6 +8,7 @@
 #include <docket/context.h>
 #include <docket/execute.h>
 #include <docket/export.h>
+#include <docket/file.h>
 #include <docket/graph.h>
 #include <docket/json.h>
 #include <docket/observer.h>

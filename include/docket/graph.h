@@ -110,6 +110,10 @@ typedef struct docket_step_options {
     /** Asked on a hit whether the value still holds; false = run again and replace. `value` is NULL if absent. Not
      * asked for a value that was computed while the step waited for it. */
     bool (*still_good)(docket_ctx *ctx, const void *value);
+    bool verify_files;     /* on a hit, read the files of the value and compare their digests; else only that they are
+                              there with their sizes. See docket_file(3) */
+    bool accept_older;     /* a record whose layout lacks members of the program's type, and has no others, is taken
+                              with these zero; nested structs alike. Else it is unreadable: DOCKET_TYPE */
 } docket_step_options;
 
 /** First member of every initialiser: `docket_step_options o = {DOCKET_STEP_OPTIONS_INIT, .max_attempts = 3};` */

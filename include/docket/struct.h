@@ -10,6 +10,7 @@
  *
  * Kinds: BOOL INT32 INT64 UINT32 UINT64 FLOAT DOUBLE STRING (`const char *`, UTF-8) BYTES (docket_bytes) TIME_MS
  * (`int64_t`, milliseconds since 1970) FIXED(n) (`uint8_t name[n]`) ENUM(E) STRUCT(T) (`const T *`, NULL = unset)
+ * FILE (docket_file, see docket_file(3))
  * LIST(kind) (`const T *name; size_t name_count`, contiguous) OPTIONAL(kind) (`bool has_name` beside the member).
  * A LIST holds any kind but LIST and OPTIONAL; an OPTIONAL any kind but these and STRUCT, which has NULL for that.
  * SECRET(kind), around any of these, is stored like the kind alone but shown as "***": see docket_json(3).
@@ -139,6 +140,7 @@
 #define DOCKET__KIND_TIME_MS ONE, int64_t, TIME_MS, 0, NULL, NULL
 #define DOCKET__KIND_FIXED(n) ARRAY, uint8_t, FIXED, n, NULL, NULL
 #define DOCKET__KIND_ENUM(E) ONE, E, ENUM, 0, NULL, &docket_enum_of_##E
+#define DOCKET__KIND_FILE ONE, docket_file, FILE, 0, NULL, NULL
 #define DOCKET__KIND_STRUCT(T) ONE, const T *, STRUCT, 0, DOCKET_OF(T), NULL
 #define DOCKET__KIND_LIST(kind) DOCKET__LIST_OF(DOCKET__ELEMENT_##kind)
 #define DOCKET__KIND_OPTIONAL(kind) DOCKET__OPTIONAL_OF(DOCKET__MAYBE_##kind)
@@ -163,6 +165,7 @@
 #define DOCKET__ELEMENT_TIME_MS DOCKET__KIND_TIME_MS
 #define DOCKET__ELEMENT_FIXED(n) DOCKET__KIND_FIXED(n)
 #define DOCKET__ELEMENT_ENUM(E) DOCKET__KIND_ENUM(E)
+#define DOCKET__ELEMENT_FILE DOCKET__KIND_FILE
 #define DOCKET__ELEMENT_STRUCT(T) ONE, T, STRUCT, 0, DOCKET_OF(T), NULL
 #define DOCKET__ELEMENT_LIST(kind) ONE, docket_a_LIST_cannot_hold_a_LIST, INT32, 0, NULL, NULL
 #define DOCKET__ELEMENT_OPTIONAL(kind) ONE, docket_a_LIST_cannot_hold_an_OPTIONAL, INT32, 0, NULL, NULL
@@ -180,6 +183,7 @@
 #define DOCKET__MAYBE_TIME_MS DOCKET__KIND_TIME_MS
 #define DOCKET__MAYBE_FIXED(n) DOCKET__KIND_FIXED(n)
 #define DOCKET__MAYBE_ENUM(E) DOCKET__KIND_ENUM(E)
+#define DOCKET__MAYBE_FILE DOCKET__KIND_FILE
 #define DOCKET__MAYBE_STRUCT(T) ONE, docket_a_STRUCT_has_NULL_and_needs_no_OPTIONAL, INT32, 0, NULL, NULL
 #define DOCKET__MAYBE_LIST(kind) ONE, docket_a_LIST_can_be_empty_and_needs_no_OPTIONAL, INT32, 0, NULL, NULL
 #define DOCKET__MAYBE_OPTIONAL(kind) ONE, docket_OPTIONAL_stands_once, INT32, 0, NULL, NULL

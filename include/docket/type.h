@@ -33,6 +33,7 @@ typedef enum docket_kind {
     DOCKET_KIND_FIXED = 11, /* uint8_t[n] */
     DOCKET_KIND_ENUM = 12,  /* an enum of DOCKET_ENUM: 32 bits; numbers without a name are kept */
     DOCKET_KIND_STRUCT = 13, /* const T *; NULL = unset */
+    DOCKET_KIND_FILE = 14, /* docket_file: zero, or filled by docket_file_describe */
     /* Of messages only: numbers that protobuf writes in other ways. */
     DOCKET_KIND_SINT32 = 32,
     DOCKET_KIND_SINT64 = 33,
@@ -57,6 +58,15 @@ typedef struct docket_bytes {
     const uint8_t *data;
     size_t size;
 } docket_bytes;
+
+/** A file that a value refers to: where it is and what was in it. Fill it with docket_file_describe; see docket_file(3).
+ * As a member it is stored like the message { string path = 1; uint64 size = 2; bytes sha256 = 3; }, and counts in a
+ * key by size and digest alone. All of it is zero (no file), or path and digest are both there. */
+typedef struct docket_file {
+    const char *path;
+    uint64_t size;
+    uint8_t sha256[32];
+} docket_file;
 
 /** One name of an enum. */
 typedef struct docket_enum_value {
@@ -184,7 +194,8 @@ struct docket_type {
     void (*init)(const docket_type *type, void *value);
     /** Appends the value's canonical bytes. */
     docket_status (*encode)(const docket_type *type, const void *value, docket_buffer *out, docket_error *error);
-    /** Appends the bytes that identify the value as an input. NULL = the bytes of `encode`. */
+    /** Appends the bytes that identify the value as an input. NULL = the bytes of `encode`, without the paths of FILE
+     * members. */
     docket_status (*encode_key)(const docket_type *type, const void *value, docket_buffer *out, docket_error *error);
     /** Fills a zeroed value from bytes. Everything it points to lives in the arena. */
     docket_status (*decode)(const docket_type *type, docket_bytes bytes, docket_arena *arena, void *value,
@@ -228,8 +239,9 @@ DOCKET_API DOCKET_MUST_CHECK docket_status docket_type_fingerprint(const docket_
  *
  * Threads: any, with buffers of their own.
  * Returns:
- * - DOCKET_ENCODE: a STRING is not valid UTF-8; a list or bytes have a count or size but are NULL; structs are nested
- *   more than 100 deep, or take more than 1 MiB and 256 times their own bytes. The message names the member.
+ * - DOCKET_ENCODE: a STRING is not valid UTF-8; a list or bytes have a count or size but are NULL; a FILE was not
+ *   described; structs are nested more than 100 deep, or take more than 1 MiB and 256 times their own bytes. The message
+ *   names the member.
  * - DOCKET_INVALID: the type is a resource.
  * - DOCKET_NO_MEMORY */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_encode(const docket_type *type, const void *value,

@@ -7,12 +7,12 @@
 #include <docket/backend.h>
 
 /* Verifies a record and decodes it into `value` (zeroed, of the step's output type); what it points to, and an absent
- * record's reason, live in the arena.
+ * record's reason, live in the arena. `older` is the store whose older layouts are accepted, or NULL.
  *
  * Returns DOCKET_OK; DOCKET_ABSENT with *reason; DOCKET_CORRUPT, DOCKET_TYPE or DOCKET_SCHEMA_NEWER: the record cannot
- * be used; DOCKET_NO_MEMORY. */
+ * be used; DOCKET_NO_MEMORY; and with `older` what its store answered. */
 DOCKET_MUST_CHECK docket_status docket__record_restore(const docket_record *record, const docket__graph_type *type,
-                                                       docket_arena *arena, void *value, const char **reason,
-                                                       docket_error *error);
+                                                       docket_store *older, docket_arena *arena, void *value,
+                                                       const char **reason, docket_error *error);
 
 #endif

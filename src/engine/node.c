@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "checkpoint/restore.h"
 #include "engine/execution.h"
+#include "engine/file.h"
 #include "engine/prefetch.h"
 #include "engine/subject.h"
 #include "store/record.h"
@@ -227,27 +228,60 @@ static bool still_good(docket_ctx *ctx, docket_status restored)
     return good;
 }
 
+static docket_status restore(docket_ctx *ctx, const docket_record *record, const char **reason, docket_error *error)
+{
+    docket_store *older = ctx->step->options.accept_older ? ctx->step->options.store : NULL;
+    return docket__record_restore(record, output_type(ctx), older, &ctx->memory, output_value(ctx), reason, error);
+}
+
+/* Whether a restored value still holds: DOCKET_OK, DOCKET_MISSING (ctx->miss tells why not), or an error. Files may go at
+ * any time: those of a fresh value too. */
+static docket_status check_restored(docket_ctx *ctx, docket_status restored, bool fresh, docket_error *error)
+{
+    docket_status status = DOCKET_OK;
+    if (restored == DOCKET_OK && output_type(ctx)->has_files) {
+        status = docket__files_check(ctx, output_type(ctx)->type, output_value(ctx), error);
+    }
+    if (status == DOCKET_MISSING) {
+        ctx->miss = "file changed";
+    } else if (status == DOCKET_OK && !fresh && !still_good(ctx, restored)) {
+        ctx->miss = "no longer good";
+        status = DOCKET_MISSING;
+    }
+    return status;
+}
+
+/* The bytes of an older layout may lack what the value has. */
+static void keep_digest(docket_ctx *ctx, const docket_record *record)
+{
+    const docket__graph_type *type = output_type(ctx);
+    if (memcmp(record->fingerprint, type->fingerprint, sizeof type->fingerprint) == 0) {
+        docket__subject_keep_digest(ctx->execution, ctx->node->plan->slot, record->value);
+    }
+}
+
 /* What a record is worth: DOCKET_OK, DOCKET_ABSENT (*reason), DOCKET_MISSING (run; ctx->miss tells why), or an error.
  * `fresh`: it was computed while the node waited for it. */
 static docket_status judge(docket_ctx *ctx, const docket_record *record, bool fresh, const char **reason,
                            docket_error *error)
 {
-    const docket__graph_type *type = output_type(ctx);
-    docket_status status =
-        docket__record_restore(record, type, &ctx->memory, output_value(ctx), reason, error);
+    docket_status status = restore(ctx, record, reason, error);
     bool unreadable = status == DOCKET_CORRUPT || status == DOCKET_TYPE;
     if (unreadable && ctx->step->options.on_unreadable == DOCKET_RERUN) {
         ctx->miss = status == DOCKET_TYPE ? "type changed" : "damaged";
-    } else if ((status == DOCKET_OK || status == DOCKET_ABSENT) && !fresh && !still_good(ctx, status)) {
-        ctx->miss = "no longer good";
-    } else {
-        if (status == DOCKET_OK) {
-            docket__subject_keep_digest(ctx->execution, ctx->node->plan->slot, record->value);
+    } else if (status == DOCKET_OK || status == DOCKET_ABSENT) {
+        docket_status checked = check_restored(ctx, status, fresh, error);
+        if (checked == DOCKET_OK && status == DOCKET_OK) {
+            keep_digest(ctx, record);
         }
+        if (checked != DOCKET_MISSING) {
+            return checked == DOCKET_OK ? status : checked;
+        }
+    } else {
         return status;
     }
     ctx->replace = true;
-    memset(output_value(ctx), 0, type->type->size);
+    memset(output_value(ctx), 0, output_type(ctx)->type->size);
     docket__arena_release(&ctx->memory);
     docket__error_clear(error);
     return DOCKET_MISSING;
@@ -359,6 +393,25 @@ static void report_wait(docket_ctx *ctx)
     ctx->wait_started_ns = 0;
 }
 
+static bool stops(docket_execution *execution)
+{
+    if (execution->deadline_ms != INT64_MAX && !atomic_load(&execution->stopping) &&
+        docket__clock_monotonic_ms() >= execution->deadline_ms) {
+        docket__schedule_time_out(execution);
+    }
+    return atomic_load_explicit(&execution->stopping, memory_order_relaxed);
+}
+
+/* A look-up that answered neither a value nor a miss. */
+static void end_unanswered(docket__node *node, docket_status status, const docket_error *error, docket__node **next)
+{
+    if (status == DOCKET_CANCELLED && stops(node->execution)) {
+        drop(node);
+    } else {
+        fail(node, error, next);
+    }
+}
+
 /* Takes what another owner left for a waiter. True: the node has ended. */
 static bool take_over(docket__node *node, docket__node **next)
 {
@@ -379,7 +432,7 @@ static bool take_over(docket__node *node, docket__node **next)
             report_lookup(ctx, true, NULL, NULL, docket__clock_monotonic_ns());
             end_restored(node, status, NULL, reason, next);
         } else if (status != DOCKET_MISSING) {
-            fail(node, error, next);
+            end_unanswered(node, status, error, next);
         }
         ended = status != DOCKET_MISSING;
     }
@@ -401,7 +454,7 @@ static bool find_recorded(docket__node *node, docket__node **next)
         if (status == DOCKET_OK || status == DOCKET_ABSENT) {
             end_restored(node, status, record, reason, next);
         } else if (status != DOCKET_MISSING) {
-            fail(node, error, next);
+            end_unanswered(node, status, error, next);
         }
         docket_record_free(record);
         if (status != DOCKET_MISSING) {
@@ -564,7 +617,7 @@ static void end_committed(docket__node *node, docket__node **next)
         const docket__graph_type *type = output_type(ctx);
         docket_error *error = &ctx->failure;
         memset(output_value(ctx), 0, type->type->size);
-        status = docket__record_restore(existing, type, &ctx->memory, output_value(ctx), &reason, error);
+        status = restore(ctx, existing, &reason, error);
         if (status != DOCKET_OK && status != DOCKET_ABSENT) {
             fail(node, error, next);
             docket_record_free(existing);

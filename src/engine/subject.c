@@ -20,9 +20,10 @@ static void keep(docket_execution *execution, uint32_t slot, const uint8_t diges
 
 void docket__subject_keep_digest(docket_execution *execution, uint32_t slot, docket_bytes bytes)
 {
-    const docket_type *type = execution->graph->types[execution->plan->slots[slot].type].type;
+    const docket__graph_type *type = &execution->graph->types[execution->plan->slots[slot].type];
+    bool key_is_value = !type->has_files && docket__type_base(type->type)->encode_key == NULL;
     uint8_t digest[32];
-    if (docket__type_base(type)->encode_key == NULL && docket__sha256(&bytes, 1, digest) == DOCKET_OK) {
+    if (key_is_value && docket__sha256(&bytes, 1, digest) == DOCKET_OK) {
         keep(execution, slot, digest);
     }
 }

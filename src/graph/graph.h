@@ -25,6 +25,7 @@ typedef struct docket__graph_type {
     uint32_t producer;    /* index of the step that makes it, or DOCKET__NO_STEP */
     bool resource;
     bool needs_seal;     /* see docket__type_seal */
+    bool has_files;      /* its values may hold files: see docket__type_find_files */
     docket_bytes schema; /* its description for stores, if a recorded step makes it; else empty */
     uint8_t fingerprint[32];
 } docket__graph_type;

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "graph/build.h"
 #include "type/codec.h"
+#include "type/file.h"
 #include "type/schema.h"
 
 #include <string.h>
@@ -190,6 +191,10 @@ static docket_status append_type(docket_graph *graph, const docket_type *type, d
     }
     added->resource = (docket__type_base(type)->flags & DOCKET_TYPE_RESOURCE) != 0;
     added->needs_seal = !added->resource && docket__type_needs_seal(type);
+    status = docket__type_find_files(type, &added->has_files, error);
+    if (status != DOCKET_OK) {
+        return status;
+    }
     if (!added->resource && (status = describe_type(added, error)) != DOCKET_OK) {
         return status;
     }

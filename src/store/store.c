@@ -6,6 +6,7 @@
  * closed or freed: its files and locks are the parent's. */
 #include "store/store.h"
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -395,6 +396,23 @@ docket_status docket__store_lookup(docket_store *store, const docket_address *ad
         *record = NULL;
         *found = DOCKET_FOUND_NOTHING;
     }
+    return status;
+}
+
+docket_status docket__store_schema(docket_store *store, const char *type, const uint8_t fingerprint[32],
+                                   docket_buffer *out, docket_error *error)
+{
+    docket__retry retry;
+    docket_status status = docket__store_check(store, error);
+    if (status != DOCKET_OK) {
+        return status;
+    }
+    size_t start = docket_buffer_bytes(out).size;
+    docket__retry_begin(&retry, store, INT64_MAX);
+    do {
+        docket__buffer_truncate(out, start);
+        status = store->backend->schema(store->self, type, fingerprint, out, error);
+    } while (status != DOCKET_OK && docket__retry_again(&retry, status, error));
     return status;
 }
 

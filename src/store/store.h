@@ -36,6 +36,10 @@ const char *docket__store_name(const docket_store *store); /* the URL without se
 docket_status docket__store_lookup(docket_store *store, const docket_address *address, int64_t deadline_ms,
                                    docket_found *found, docket_record **record, docket_error *error);
 
+/* Appends the description that the store keeps of a type's layout, with retries; nothing if there is none. */
+docket_status docket__store_schema(docket_store *store, const char *type, const uint8_t fingerprint[32],
+                                   docket_buffer *out, docket_error *error);
+
 /* As the backend's scan, with retries (of the start only). */
 docket_status docket__store_scan(docket_store *store, const char *execution_id, int64_t deadline_ms,
                                  docket_record_visit *each, void *arg, docket_error *error);

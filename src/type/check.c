@@ -30,7 +30,7 @@ static bool is_number_allowed(uint32_t number)
 
 static const char *find_kind_problem(const docket_field *field)
 {
-    if (field->kind < DOCKET_KIND_BOOL || field->kind > DOCKET_KIND_STRUCT) {
+    if (field->kind < DOCKET_KIND_BOOL || field->kind > DOCKET_KIND_FILE) {
         return "its kind is none of DOCKET_KIND_…";
     }
     if (field->label > DOCKET_LABEL_LIST) {

@@ -168,7 +168,7 @@ static void members_are_checked(void **state)
     assert_refused(
         "type Sample, member number 2: its name must be 1 to 255 bytes of UTF-8 without control characters, "
         "but is NULL");
-    fields[0].kind = 14;
+    fields[0].kind = DOCKET_KIND_FILE + 1;
     assert_refused("type Sample, member number: its kind is none of DOCKET_KIND_…");
     fields[0].label = 3;
     assert_refused("type Sample, member number: its label is none of DOCKET_LABEL_…");

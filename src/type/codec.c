@@ -5,7 +5,7 @@
  *   encode.c       plain structs to protobuf bytes     decode.c   and back, from hostile bytes too
  *   settle.c       fresh and copied values in the form of restored ones
  *   check.c        what a descriptor must be           fingerprint.c   what its layout amounts to
- *   schema.c       a descriptor as bytes
+ *   schema.c       a descriptor as bytes               file.c         files as members
  *
  * Invariant: a struct type never contains itself, so descriptors are at most 100 deep and every walk ends. Messages
  * may; tree.c knows how to walk them, and their codecs are not in this room. */
@@ -73,7 +73,11 @@ static docket_status encode(const docket_type *type, const void *value, docket_b
 static docket_status encode_key(const docket_type *type, const void *value, docket_buffer *out, docket_error *error)
 {
     const docket_type *base = docket__type_base(type);
-    return base->encode_key != NULL ? base->encode_key(base, value, out, error) : encode(type, value, out, error);
+    if (base->encode_key != NULL) {
+        return base->encode_key(base, value, out, error);
+    }
+    return base->flags & DOCKET_TYPE_STRUCT ? docket__plain_encode_key(type, value, out, error)
+                                            : encode(type, value, out, error);
 }
 
 static docket_status decode(const docket_type *type, docket_bytes bytes, docket_arena *arena, void *value,
@@ -198,7 +202,7 @@ static bool is_plain_number(const docket_field *field)
 {
     return field->label == DOCKET_LABEL_ONE && field->kind != DOCKET_KIND_BOOL &&
            field->kind != DOCKET_KIND_STRING && field->kind != DOCKET_KIND_BYTES &&
-           field->kind != DOCKET_KIND_STRUCT;
+           field->kind != DOCKET_KIND_STRUCT && field->kind != DOCKET_KIND_FILE;
 }
 
 bool docket__type_needs_seal(const docket_type *type)

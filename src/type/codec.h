@@ -21,8 +21,8 @@ static inline size_t docket__type_alignment(const docket_type *type)
     return type->alignment != 0 ? type->alignment : 16;
 }
 
-/* Appends the bytes that identify a value as an input: those of encode_key, else the canonical bytes. Statuses as
- * docket_encode; on failure the buffer's bytes are as before. */
+/* Appends the bytes that identify a value as an input: those of encode_key, else the canonical bytes without the paths
+ * of files. Statuses as docket_encode; on failure the buffer's bytes are as before. */
 DOCKET_MUST_CHECK docket_status docket__type_encode_key(const docket_type *type, const void *value,
                                                         docket_buffer *out, docket_error *error);
 

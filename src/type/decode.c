@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "type/field.h"
+#include "type/file.h"
 #include "type/path.h"
 
 typedef struct decoding {
@@ -220,6 +221,21 @@ static docket_status store_single_nested(decoding *self, const message *in, cons
     return store_nested(self, in, read, nested, DOCKET__PATH_WHOLE);
 }
 
+static docket_status store_file(decoding *self, const message *in, const entry *read, uint8_t *at)
+{
+    bool is_element = read->field->label == DOCKET_LABEL_LIST;
+    size_t index =
+        is_element ? docket__count_load(in->value + read->field->side_offset) - 1 : DOCKET__PATH_WHOLE;
+    docket__path path = {in->path, read->field->name, index};
+    memset(at, 0, sizeof(docket_file));
+    docket_status status =
+        decode_struct(self, &path, &docket__file_type, (docket_bytes){read->data, read->size}, at);
+    if (status == DOCKET_OK && docket__file_problem(at) != NULL) {
+        return fail(self, &path, in->start, "a file without path or digest");
+    }
+    return status;
+}
+
 /* A value that does not come from a packed list; of a struct only the singular kind. */
 static docket_status store_value(decoding *self, const message *in, const entry *read, uint8_t *at)
 {
@@ -236,6 +252,8 @@ static docket_status store_value(decoding *self, const message *in, const entry 
         return DOCKET_OK;
     case DOCKET_KIND_STRUCT:
         return store_single_nested(self, in, read, at);
+    case DOCKET_KIND_FILE:
+        return store_file(self, in, read, at);
     default:
         return store_number(self, in, read->field, read->number, at);
     }
@@ -369,17 +387,6 @@ static docket_status decode_entry(decoding *self, message *in)
     return store_element(self, in, &read);
 }
 
-/* A text that is left out reads "". */
-static void start_texts(const docket_schema *schema, uint8_t *value)
-{
-    for (size_t i = 0; i < schema->field_count; i++) {
-        const docket_field *field = &schema->fields[i];
-        if (field->kind == DOCKET_KIND_STRING && field->label == DOCKET_LABEL_ONE) {
-            docket__pointer_store(value + field->offset, "");
-        }
-    }
-}
-
 static docket_status decode_struct(decoding *self, const docket__path *path, const docket_type *type,
                                    docket_bytes bytes, uint8_t *value)
 {
@@ -389,7 +396,7 @@ static docket_status decode_struct(decoding *self, const docket__path *path, con
         return fail(self, path, in.next, "nested too deeply");
     }
     self->depth++;
-    start_texts(in.schema, value);
+    docket__fields_start(in.schema, value);
     docket_status status = DOCKET_OK;
     while (in.next < in.end && status == DOCKET_OK) {
         status = decode_entry(self, &in);

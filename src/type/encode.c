@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "type/field.h"
+#include "type/file.h"
 #include "type/path.h"
 
 typedef struct encoding {
@@ -13,6 +14,7 @@ typedef struct encoding {
     docket_error *error;
     size_t nested_memory; /* what decoding will have to take for nested structs */
     unsigned depth;
+    bool is_key; /* leave out the paths of files */
 } encoding;
 
 static docket_status encode_struct(encoding *self, const docket__path *path, const docket_type *type,
@@ -135,6 +137,22 @@ static docket_status encode_nested(encoding *self, const docket__path *parent, c
     return status == DOCKET_OK ? end_length(self, start) : status;
 }
 
+static docket_status encode_file(encoding *self, const docket__path *parent, const docket_field *field,
+                                 size_t index, const uint8_t *file)
+{
+    docket__path path = {parent, field->name, index};
+    const char *problem = docket__file_problem(file);
+    size_t start = 0;
+    if (problem != NULL) {
+        return docket__path_fail(&path, self->error, DOCKET_ENCODE, "%s", problem);
+    }
+    docket_status status = begin_length(self, field, &start);
+    if (status == DOCKET_OK) {
+        status = encode_struct(self, &path, self->is_key ? &docket__file_key_type : &docket__file_type, file);
+    }
+    return status == DOCKET_OK ? end_length(self, start) : status;
+}
+
 /* One value of any kind, also when it is zero. `at` is the value itself; for a STRUCT the struct. */
 static docket_status encode_value(encoding *self, const docket__path *path, const docket_field *field, size_t index,
                                   const uint8_t *at)
@@ -159,6 +177,8 @@ static docket_status encode_value(encoding *self, const docket__path *path, cons
         return encode_bytes(self, field, at, field->fixed_size);
     case DOCKET_KIND_STRUCT:
         return encode_nested(self, path, field, index, at);
+    case DOCKET_KIND_FILE:
+        return encode_file(self, path, field, index, at);
     default:
         return encode_number(self, field, load_number(field->kind, at));
     }
@@ -182,6 +202,8 @@ static docket_status encode_single(encoding *self, const docket__path *path, con
         const uint8_t *nested = docket__pointer_load(at);
         return nested == NULL ? DOCKET_OK : encode_nested(self, path, field, DOCKET__PATH_WHOLE, nested);
     }
+    case DOCKET_KIND_FILE:
+        return docket__file_is_zero(at) ? DOCKET_OK : encode_file(self, path, field, DOCKET__PATH_WHOLE, at);
     default: {
         uint64_t number = load_number(field->kind, at);
         return number == 0 ? DOCKET_OK : encode_number(self, field, number);
@@ -261,10 +283,10 @@ static docket_status encode_struct(encoding *self, const docket__path *path, con
     return status;
 }
 
-docket_status docket__plain_encode(const docket_type *type, const void *value, docket_buffer *out,
-                                   docket_error *error)
+static docket_status encode_whole(const docket_type *type, const void *value, bool is_key, docket_buffer *out,
+                                  docket_error *error)
 {
-    encoding self = {.out = out, .error = error};
+    encoding self = {.out = out, .error = error, .is_key = is_key};
     docket__path root = {NULL, type->name, DOCKET__PATH_WHOLE};
     size_t start = out->size;
     docket_status status = encode_struct(&self, &root, docket__type_base(type), value);
@@ -280,4 +302,16 @@ docket_status docket__plain_encode(const docket_type *type, const void *value, d
             self.nested_memory, written);
     }
     return status;
+}
+
+docket_status docket__plain_encode(const docket_type *type, const void *value, docket_buffer *out,
+                                   docket_error *error)
+{
+    return encode_whole(type, value, false, out, error);
+}
+
+docket_status docket__plain_encode_key(const docket_type *type, const void *value, docket_buffer *out,
+                                       docket_error *error)
+{
+    return encode_whole(type, value, true, out, error);
 }

@@ -20,7 +20,7 @@ typedef struct docket__kind_form {
     uint8_t alignment;
 } docket__kind_form;
 
-extern const docket__kind_form docket__kind_forms[DOCKET_KIND_STRUCT + 1];
+extern const docket__kind_form docket__kind_forms[DOCKET_KIND_FILE + 1];
 
 /* Numbers are packed in lists and omitted at zero. */
 static inline bool docket__kind_is_number(unsigned kind)
@@ -121,6 +121,9 @@ static inline const docket_field *docket__fields_next(const docket_schema *schem
 /* The field with a number, looked for first where numbers without gaps would have it, then where the last one was found
  * (*hint, 0 at first); NULL = none. */
 const docket_field *docket__fields_find(const docket_schema *schema, uint32_t number, size_t *hint);
+
+/* Gives a zeroed struct the form of one whose members were all left out: texts, the paths of files among them, are "". */
+void docket__fields_start(const docket_schema *schema, uint8_t *value);
 
 /* What nested structs may take in memory when they are decoded from so many bytes: a sub-message of 2 bytes stands for
  * a whole struct of zeros, so without a bound a small input could ask for any amount. Encoding refuses what decoding

@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "type/file.h"
 #include "type/json_scan.h"
 #include "type/path.h"
 
@@ -287,6 +288,15 @@ static docket_status draw_memory(reading *self, const docket__path *path, size_t
     return DOCKET_OK;
 }
 
+static docket_status read_file(reading *self, const docket__path *path, const json_t *json, uint8_t *at)
+{
+    docket_status status = read_struct(self, path, &docket__file_type, json, at);
+    if (status == DOCKET_OK && docket__file_problem(at) != NULL) {
+        return fail(self, path, "a file without path or digest");
+    }
+    return status;
+}
+
 /* One value; of a STRUCT the struct itself. */
 static docket_status read_value(reading *self, const docket__path *path, const docket_field *field,
                                 const json_t *json, uint8_t *at)
@@ -299,6 +309,8 @@ static docket_status read_value(reading *self, const docket__path *path, const d
         return read_bytes(self, path, field, json, at);
     case DOCKET_KIND_STRUCT:
         return read_struct(self, path, docket__type_base(field->type), json, at);
+    case DOCKET_KIND_FILE:
+        return read_file(self, path, json, at);
     default:
         return read_number(self, path, field, json, at);
     }
@@ -312,7 +324,8 @@ static docket_status read_list(reading *self, const docket__path *path, const do
     }
     size_t count = json_array_size(json);
     size_t size = docket__field_element_size(field);
-    bool is_large = field->kind == DOCKET_KIND_STRUCT || field->kind == DOCKET_KIND_FIXED;
+    bool is_large = !docket__kind_is_number(field->kind) && field->kind != DOCKET_KIND_STRING &&
+                    field->kind != DOCKET_KIND_BYTES;
     docket_status status = is_large ? draw_memory(self, path, count, size) : DOCKET_OK;
     if (status != DOCKET_OK || count == 0) {
         return status;
@@ -387,17 +400,6 @@ static size_t count_values(const json_t *json)
     return count;
 }
 
-/* What is left out reads like what decoding makes of it. */
-static void start_texts(const docket_schema *schema, uint8_t *value)
-{
-    for (size_t i = 0; i < schema->field_count; i++) {
-        const docket_field *field = &schema->fields[i];
-        if (field->kind == DOCKET_KIND_STRING && field->label == DOCKET_LABEL_ONE) {
-            docket__pointer_store(value + field->offset, "");
-        }
-    }
-}
-
 static docket_status fail_name(reading *self, const docket__path *path, const char *name, const char *problem)
 {
     char shown[128];
@@ -416,7 +418,7 @@ static docket_status read_struct(reading *self, const docket__path *path, const 
     if (!json_is_object(json)) {
         return fail(self, path, "expected an object");
     }
-    start_texts(type->schema, value);
+    docket__fields_start(type->schema, value);
     json_object_foreach((json_t *)(uintptr_t)json, name, member) {
         const docket_field *field = docket__json_find_member(type->schema, name);
         self->values++;

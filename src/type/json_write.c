@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "type/file.h"
 #include "type/path.h"
 
 #include <inttypes.h>
@@ -237,6 +238,12 @@ static docket_status write_value(writing *self, const docket__path *path, const 
         docket__path nested = {path, field->name, index};
         return write_struct(self, &nested, docket__type_base(field->type), at);
     }
+    case DOCKET_KIND_FILE: {
+        docket__path nested = {path, field->name, index};
+        const char *problem = docket__file_problem(at);
+        return problem != NULL ? fail(self, path, field, index, problem)
+                               : write_struct(self, &nested, &docket__file_type, at);
+    }
     default:
         if (docket__kind_forms[field->kind].size == sizeof(uint32_t)) {
             put_narrow(self, field, at);
@@ -292,6 +299,8 @@ static bool is_shown(const docket_field *field, const uint8_t *value)
         return docket__bytes_load(at).size > 0;
     case DOCKET_KIND_STRUCT:
         return docket__pointer_load(at) != NULL;
+    case DOCKET_KIND_FILE:
+        return !docket__file_is_zero(at);
     case DOCKET_KIND_FIXED:
         return true;
     default:
@@ -312,7 +321,8 @@ static docket_status write_member(writing *self, const docket__path *path, const
                           docket__count_load(value + field->side_offset));
     }
     bool is_struct = field->kind == DOCKET_KIND_STRUCT;
-    if ((field->label == DOCKET_LABEL_OPTIONAL || is_struct) && !is_shown(field, value)) {
+    bool is_file = field->kind == DOCKET_KIND_FILE;
+    if ((field->label == DOCKET_LABEL_OPTIONAL || is_struct || is_file) && !is_shown(field, value)) {
         put(self, "null");
         return DOCKET_OK;
     }

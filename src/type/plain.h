@@ -9,6 +9,10 @@
 docket_status docket__plain_encode(const docket_type *type, const void *value, docket_buffer *out,
                                    docket_error *error);
 
+/* The same without the paths of files: what identifies the value. */
+docket_status docket__plain_encode_key(const docket_type *type, const void *value, docket_buffer *out,
+                                       docket_error *error);
+
 /* Fills a zeroed value; on failure it is left half filled. */
 docket_status docket__plain_decode(const docket_type *type, docket_bytes bytes, docket_arena *arena, void *value,
                                    docket_error *error);

@@ -169,7 +169,7 @@ static docket_status rebuild_field(rebuilding *self, docket_type *type, const fi
                                    docket_field *field)
 {
     bool is_message = (type->flags & DOCKET_TYPE_MESSAGE) != 0;
-    if (record->kind < DOCKET_KIND_BOOL || record->kind > (is_message ? DOCKET_KIND_SFIXED64 : DOCKET_KIND_STRUCT) ||
+    if (record->kind < DOCKET_KIND_BOOL || record->kind > (is_message ? DOCKET_KIND_SFIXED64 : DOCKET_KIND_FILE) ||
         record->label > (is_message ? DOCKET_LABEL_REQUIRED : DOCKET_LABEL_LIST)) {
         return refuse(self, "unknown kind or label");
     }

@@ -260,7 +260,7 @@ static void damaged_schemas_are_refused(void **state)
     assert_refused(DOCKET_CORRUPT, "0801 12 08 0a 01 41 10 02 22 01 61", "schema, type 0: a blob has no layout");
     assert_refused(DOCKET_CORRUPT, "0801 12 08 0a 01 41 10 01 22 01 61",
                    "schema, type 0: only structs and messages have members, and only a hand-written type a layout");
-    assert_refused(DOCKET_CORRUPT, "0801 12 0d 0a 01 41 10 01 1a 06 0801 10 0e 22 00",
+    assert_refused(DOCKET_CORRUPT, "0801 12 0d 0a 01 41 10 01 1a 06 0801 10 0f 22 00",
                    "schema, type 0: unknown kind or label");
     assert_refused(DOCKET_CORRUPT, "0801 12 10 0a 01 41 10 01 1a 09 0801 10 0d 22 01 61 30 01",
                    "schema, type 0: the type of a member is not an earlier one");

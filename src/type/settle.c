@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "type/field.h"
+#include "type/file.h"
 #include "type/path.h"
 
 typedef struct settling {
@@ -127,6 +128,15 @@ static docket_status settle_nested(settling *self, const docket__path *parent, c
     return status == DOCKET_OK && nested.copy != NULL ? change_pointer(self, in, offset, nested.copy) : status;
 }
 
+static docket_status settle_file(settling *self, const docket__path *parent, const docket_field *field,
+                                 size_t index, draft *in, size_t offset)
+{
+    docket__path path = {parent, field->name, index};
+    const char *problem = docket__file_problem(look(in, offset));
+    return problem != NULL ? docket__path_fail(&path, self->error, DOCKET_ENCODE, "%s", problem)
+                           : settle_struct(self, &path, &docket__file_type, in, offset);
+}
+
 /* A value of any kind but an element of a list of structs. */
 static docket_status settle_value(settling *self, const docket__path *path, const docket_field *field, size_t index,
                                   draft *in, size_t offset)
@@ -140,6 +150,8 @@ static docket_status settle_value(settling *self, const docket__path *path, cons
         return settle_bytes(self, path, field, index, in, offset);
     case DOCKET_KIND_STRUCT:
         return settle_nested(self, path, field, in, offset);
+    case DOCKET_KIND_FILE:
+        return settle_file(self, path, field, index, in, offset);
     default:
         return DOCKET_OK;
     }
@@ -151,6 +163,7 @@ static bool needs_settling(const docket_field *field)
     case DOCKET_KIND_BOOL:
     case DOCKET_KIND_STRING:
     case DOCKET_KIND_BYTES:
+    case DOCKET_KIND_FILE:
         return true;
     case DOCKET_KIND_STRUCT:
         return docket__type_needs_seal(field->type);

@@ -100,6 +100,8 @@ static docket_status visit_new(docket__type_tree *tree, const docket_type *type,
         for (; field != NULL && status == DOCKET_OK; field = docket__fields_next(type->schema, field, in_order)) {
             if (field->kind == DOCKET_KIND_STRUCT) {
                 status = visit_nested(tree, node, field, depth, &height, error);
+            } else if (field->kind == DOCKET_KIND_FILE && height < 2) {
+                height = 2; /* a message of its own */
             }
         }
     }
