@@ -22,7 +22,7 @@ struct docket_pool {
     unsigned references;
     unsigned limit, threads, idle;
     unsigned busy; /* threads inside a task */
-    unsigned lent; /* of these, or of a caller's, those that do not count against the limit */
+    int lent; /* of these, those that do not count against the limit; below 0 where an end overtakes its beginning */
     unsigned helpers; /* callers waiting in docket__pool_run_one */
     bool timer_thread;
     uint64_t generation; /* of the process that made it: see base/process.h */
@@ -270,7 +270,7 @@ static docket__task *take_task(docket_pool *pool)
  * at work, who take the next one themselves. */
 static bool may_take(const docket_pool *pool)
 {
-    return pool->busy < pool->limit + pool->lent;
+    return (int)pool->busy - pool->lent < (int)pool->limit;
 }
 
 static void *work(void *arg)
@@ -341,8 +341,7 @@ static bool start_thread(void *(*function)(void *), docket_pool *pool)
 
 static bool may_grow(const docket_pool *pool)
 {
-    return pool->limit > 0 && pool->threads - (pool->lent < pool->threads ? pool->lent : pool->threads) <
-                                  pool->limit;
+    return pool->limit > 0 && (int)pool->threads - pool->lent < (int)pool->limit;
 }
 
 static bool grow(docket_pool *pool)

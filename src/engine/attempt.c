@@ -89,7 +89,6 @@ static void on_grace_passed(docket__timer *timer)
     }
     pthread_mutex_unlock(&execution->lock);
     if (straggles) {
-        docket__pool_lend_begin(execution->pool);
         submit_report(ctx);
         docket__schedule_stop(execution, &error, true);
         docket__schedule_live(execution, -1);
@@ -156,9 +155,6 @@ static docket__limit_state end_limit(docket_ctx *ctx)
     if (disarmed) {
         let_go(ctx);
     }
-    if (state == DOCKET__LIMIT_STRAGGLES) {
-        docket__pool_lend_end(execution->pool);
-    }
     return state;
 }
 
@@ -218,6 +214,10 @@ static void report_end(docket_ctx *ctx, docket_status status)
 static docket_status call(docket_ctx *ctx, const docket_argument *arguments, void *output)
 {
     docket_ctx *outer = docket__ctx_current;
+    bool takes_thread = outer == NULL && docket__pool_of_thread() == ctx->execution->pool;
+    if (takes_thread) {
+        docket__schedule_enter_step(ctx->execution);
+    }
     docket__ctx_current = ctx;
     docket_status status = ctx->step->options.isolated ? docket__isolate_call(ctx, output, arguments)
                                                        : ctx->step->step->call(ctx, output, arguments);
@@ -225,6 +225,9 @@ static docket_status call(docket_ctx *ctx, const docket_argument *arguments, voi
         clean_up(ctx);
     }
     docket__ctx_current = outer;
+    if (takes_thread) {
+        docket__schedule_leave_step(ctx->execution);
+    }
     return status;
 }
 

@@ -106,8 +106,35 @@ static bool end_for_caller(docket_execution *execution)
     return true;
 }
 
+void docket__schedule_enter_step(docket_execution *execution)
+{
+    atomic_fetch_add(&execution->inside, 1);
+}
+
+void docket__schedule_leave_step(docket_execution *execution)
+{
+    atomic_fetch_sub(&execution->inside, 1);
+    unsigned strays = atomic_load(&execution->ended) ? atomic_load(&execution->strays) : 0;
+    while (strays > 0 && !atomic_compare_exchange_weak(&execution->strays, &strays, strays - 1)) {
+    }
+    if (strays > 0) {
+        docket__pool_lend_end(execution->pool);
+    }
+}
+
+/* `ended` is set. A thread that comes back just now may give back another's place in the pool: their number is right. */
+static void lend_strays(docket_execution *execution)
+{
+    unsigned inside = atomic_load(&execution->inside);
+    atomic_store(&execution->strays, inside);
+    for (; inside > 0; inside--) {
+        docket__pool_lend_begin(execution->pool);
+    }
+}
+
 static void announce_end(docket_execution *execution)
 {
+    lend_strays(execution);
     if (!execution->blocking) {
         docket__execution_ref(execution);
         docket__pool_submit(execution->pool, &execution->done_task);
