@@ -240,6 +240,8 @@ docket_status docket__path_inspect(const docket__path *path, struct stat *status
         } else if (!S_ISREG(status->st_mode)) {
             result = docket__error_set(error, DOCKET_STORE, "%s is %s, not a file", path->file,
                                        S_ISDIR(status->st_mode) ? "a directory" : "a special file");
+        } else if (status->st_size == 1) { /* which SQLite takes for an empty database */
+            result = docket__error_set(error, DOCKET_CORRUPT, "%s is not a docket store: it holds one byte", path->file);
         }
     }
     for (size_t i = 0; result == DOCKET_OK && i < SIBLING_COUNT; i++) {

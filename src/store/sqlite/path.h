@@ -19,7 +19,8 @@ typedef struct docket__path {
 docket_status docket__path_resolve(docket__path *path, const char *given, docket_error *error);
 void docket__path_release(docket__path *path);
 
-/* Refuses directories, links (also in the place of log, journal and side file) and network file systems.
+/* Refuses directories, links (also in the place of log, journal and side file), files of one byte and network file
+ * systems.
  * `status->st_nlink` is 0 if there is no file. */
 docket_status docket__path_inspect(const docket__path *path, struct stat *status, docket_error *error);
 

@@ -54,9 +54,9 @@ static docket_status judge_format(const docket__sqlite *self, sqlite3_stmt *row,
                                  self->prefix);
     }
     if (sqlite3_column_type(row, 0) != SQLITE_INTEGER || sqlite3_column_int64(row, 0) < 1) {
+        const char *text = (const char *)sqlite3_column_text(row, 0);
         return docket__error_set(error, DOCKET_CORRUPT, "%s: the format number in %smeta is \"%.32s\", expected %d",
-                                 self->url, self->prefix, (const char *)sqlite3_column_text(row, 0),
-                                 DOCKET__SQLITE_FORMAT);
+                                 self->url, self->prefix, text != NULL ? text : "", DOCKET__SQLITE_FORMAT);
     }
     if (sqlite3_column_int64(row, 0) > DOCKET__SQLITE_FORMAT) {
         return docket__error_set(error, DOCKET_SCHEMA_NEWER,
@@ -79,6 +79,26 @@ static docket_status check_format(const docket__sqlite *self, docket__connection
     docket_status status = code == SQLITE_ROW || code == SQLITE_DONE
                                ? judge_format(self, row, code, error)
                                : docket__connection_fail(connection, code, "reading the format number", error);
+    sqlite3_finalize(row);
+    return status;
+}
+
+static docket_status check_unmarked(const docket__sqlite *self, docket__connection *connection, docket_error *error)
+{
+    sqlite3_stmt *row = docket__connection_prepare(connection, docket__sql_marks, error);
+    if (row == NULL) {
+        return error->status;
+    }
+    docket_status status = DOCKET_OK;
+    int code = sqlite3_step(row);
+    if (code != SQLITE_ROW) {
+        status = docket__connection_fail(connection, code, "reading the database's marks", error);
+    } else if (sqlite3_column_int(row, 0) != 0) {
+        status = docket__error_set(error, DOCKET_CORRUPT,
+                                   "%s is not a docket store: it has no tables, but views, an application_id or a "
+                                   "user_version of an application's",
+                                   self->url);
+    }
     sqlite3_finalize(row);
     return status;
 }
@@ -106,7 +126,7 @@ docket_status docket__probe_connection(const docket__sqlite *self, docket__conne
                                  self->url, self->prefix, self->prefix);
     }
     *verdict = DOCKET__FILE_EMPTY;
-    return DOCKET_OK;
+    return self->options.shared_database ? DOCKET_OK : check_unmarked(self, connection, error);
 }
 
 static docket_status open_probe(const docket__sqlite *self, docket__connection *connection, docket_error *error)

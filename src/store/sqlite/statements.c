@@ -34,6 +34,9 @@ const char *const docket__sql_create[] = {
 const char docket__sql_tables[] =
     "SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_'";
 const char docket__sql_format[] = "SELECT value FROM @meta WHERE name = 'format'";
+const char docket__sql_marks[] =
+    "SELECT EXISTS (SELECT 1 FROM sqlite_master) OR EXISTS (SELECT 1 FROM pragma_application_id WHERE application_id <> 0)"
+    " OR EXISTS (SELECT 1 FROM pragma_user_version WHERE user_version <> 0)";
 
 #define COLUMNS                                                                                                  \
     "id, key, execution, step, type, format, codec, kind, scope, step_version, attempts, created, expires, "      \

@@ -47,6 +47,7 @@ extern const char *const docket__sql_create[];
 /* For looking at a file before anything is known about it. */
 extern const char docket__sql_tables[];
 extern const char docket__sql_format[];
+extern const char docket__sql_marks[]; /* of a database without tables: whether it is somebody's all the same */
 
 /* The columns of DOCKET__SQL_LOOKUP_... and DOCKET__SQL_SCAN. */
 enum {
