@@ -30,7 +30,8 @@ void fake_clock_start(int64_t wall_ms)
 
 void fake_clock_advance(int64_t duration_ms)
 {
-    atomic_fetch_add(&fake_monotonic_ns, duration_ms * 1000000);
+    int64_t most_ms = (INT64_MAX - atomic_load(&fake_monotonic_ns)) / 2 / 1000000; /* 146 years: enough of a wait */
+    atomic_fetch_add(&fake_monotonic_ns, (duration_ms < most_ms ? duration_ms : most_ms) * 1000000);
     atomic_fetch_add(&fake_wall_ms, duration_ms);
 }
 
