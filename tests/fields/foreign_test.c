@@ -516,7 +516,7 @@ static void fr_51_making_that_is_killed_twice_is_completed(void **state)
 {
     site *at = *state;
     uint64_t seed = site_seed();
-    for (long round = site_count(40, 2000); round > 0; round--) {
+    for (long round = site_count(15, 2000); round > 0; round--) {
         die_at(at, NULL, 1 + (int)(site_random(&seed) % 40));
         die_at(at, NULL, 1 + (int)(site_random(&seed) % 40));
         use(at, NULL);

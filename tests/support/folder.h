@@ -13,7 +13,7 @@ typedef struct folder {
     char path[128];
 } folder;
 
-/* A new folder below TMPDIR (/tmp if unset), mode 0700. Aborts when there can be none. */
+/* A new folder, mode 0700, below TMPDIR or where it is fast. Aborts when there can be none. */
 folder folder_make(void);
 void folder_remove(const folder *self);
 
