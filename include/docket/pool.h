@@ -27,7 +27,8 @@ typedef struct docket_pool docket_pool;
 DOCKET_API docket_pool *docket_pool_new(int threads);
 
 /** Drops the caller's reference. Graphs and running steps hold their own; when the last is gone the idle threads end,
- * and this call waits for them. NULL is accepted.
+ * and this call waits for them. A pool of 0 threads first runs what is ready, such as what is left of cancelled
+ * executions; docket_graph_stop does so as well. NULL is accepted.
  *
  * Threads: any, but no call with this handle may come after it. */
 DOCKET_API void docket_pool_free(docket_pool *pool);

@@ -226,7 +226,7 @@ static void dismiss(docket_pool *pool)
     }
 }
 
-void docket_pool_free(docket_pool *pool)
+void docket__pool_unref(docket_pool *pool)
 {
     if (pool == NULL || is_foreign(pool)) {
         return;
@@ -240,6 +240,15 @@ void docket_pool_free(docket_pool *pool)
     dismiss(pool);
     pool->threads--;
     leave(pool);
+}
+
+/* What is left of executions that were cancelled waits in the queue: nobody else will come for it. */
+void docket_pool_free(docket_pool *pool)
+{
+    if (pool != NULL && docket__pool_is_manual(pool)) {
+        docket_pool_run(pool, 0);
+    }
+    docket__pool_unref(pool);
 }
 
 docket_pool *docket__pool_of_thread(void)

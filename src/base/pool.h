@@ -25,6 +25,7 @@ struct docket__timer {
 /* The pool of graphs that name none; made at first need, again in a forked child. NULL when memory is exhausted. */
 docket_pool *docket__pool_default(void);
 docket_pool *docket__pool_ref(docket_pool *pool);
+void docket__pool_unref(docket_pool *pool);
 
 /* Whether the pool has no threads of its own. */
 bool docket__pool_is_manual(const docket_pool *pool);

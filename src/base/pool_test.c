@@ -219,6 +219,19 @@ static void test_a_freed_pool_runs_what_was_submitted(void **state)
     assert_int_equal(seen.runs, JOBS);
 }
 
+static void test_so_does_one_without_threads(void **state)
+{
+    (void)state;
+    entries seen = {.runs = 0};
+    job jobs[3] = {{.seen = &seen}, {.seen = &seen}, {.seen = &seen}};
+    docket_pool *pool = docket_pool_new(0);
+    for (int i = 0; i < 3; i++) {
+        submit(pool, &jobs[i]);
+    }
+    docket_pool_free(pool);
+    assert_int_equal(seen.runs, 3);
+}
+
 /* Timers, on a pool that is run by hand. */
 
 typedef struct alarm_clock {
@@ -502,6 +515,7 @@ int main(void)
         cmocka_unit_test(test_lending_lets_the_queue_go_on),
         cmocka_unit_test(test_the_last_reference_may_go_inside_a_task),
         cmocka_unit_test(test_a_freed_pool_runs_what_was_submitted),
+        cmocka_unit_test(test_so_does_one_without_threads),
         cmocka_unit_test(test_timers_fire_in_order),
         cmocka_unit_test(test_a_timer_is_not_early),
         cmocka_unit_test(test_a_pool_with_threads_keeps_time_by_itself),

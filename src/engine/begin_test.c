@@ -398,6 +398,38 @@ static void test_cancel_on_a_pool_without_threads(void **state)
     docket_pool_free(pool);
 }
 
+/* A caller that leaves early leaves nothing behind, even if nobody runs the pool again. */
+static void test_nothing_is_left_in_a_pool_without_threads(void **state)
+{
+    docket_store *store = site_open(*state, NULL);
+    for (int i = 0; i < 4; i++) {
+        docket_pool *pool = docket_pool_new(0);
+        docket_graph_options graph_options = {DOCKET_GRAPH_OPTIONS_INIT, .pool = pool};
+        docket_step_options options = {
+            DOCKET_STEP_OPTIONS_INIT,
+            .max_attempts = 3,
+            .backoff = {.kind = DOCKET_BACKOFF_FIXED, .first_ms = 3600000, .no_jitter = true},
+            .scope = i % 2 == 0 ? DOCKET_SCOPE_NONE : DOCKET_SCOPE_WORKFLOW,
+            .store = store,
+        };
+        docket_graph *graph = graph_of_one(&graph_options, &fail_twice_step, &options);
+        IS in = {.value = "hello"};
+        docket_input input = DOCKET_IN(IS, &in);
+        docket_request request = letters_request(&input);
+        request.time_limit_ms = 10;
+        if (i < 2) {
+            assert_status(DOCKET_TIMEOUT, run_for_status(graph, &request));
+        } else {
+            docket_execution *execution = NULL;
+            docket_error error;
+            assert_status(DOCKET_OK, docket_execute_begin(graph, &request, NULL, NULL, &execution, &error));
+            assert_status(DOCKET_TIMEOUT, docket_execution_end(execution, NULL, &error));
+        }
+        docket_graph_free(graph);
+        docket_pool_free(pool);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -413,6 +445,7 @@ int main(void)
         SITE_EACH_STORE(test_event_loop),
         SITE_MEMORY(test_limits_on_a_pool_without_threads),
         SITE_EACH_STORE(test_cancel_on_a_pool_without_threads),
+        SITE_EACH_STORE(test_nothing_is_left_in_a_pool_without_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

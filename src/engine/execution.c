@@ -194,7 +194,7 @@ void docket__execution_unref(docket_execution *execution)
         docket__ctx_unref(parent);
         docket__execution_unref(above);
     }
-    docket_pool_free(pool);
+    docket__pool_unref(pool);
 }
 
 void docket__execution_discard(docket_execution *execution)

@@ -176,7 +176,7 @@ void docket__graph_unref(docket_graph *graph)
         return;
     }
     free_plans(graph);
-    docket_pool_free(graph->options.pool);
+    docket__pool_unref(graph->options.pool);
     docket__map_release(&graph->type_by_name);
     docket__map_release(&graph->step_by_name);
     for (uint32_t i = 0; i < graph->type_count; i++) {
