@@ -73,7 +73,7 @@ typedef enum docket_backoff_kind {
     DOCKET_BACKOFF_CALLBACK = 3
 } docket_backoff_kind;
 
-/** Delays between attempts. Each delay is drawn evenly from 0 to its size (full jitter), so that many clients do not
+/** Delays between attempts. Each delay is drawn evenly from 1 ms to its size (full jitter), so that many clients do not
  * come back at once; `no_jitter` switches that off. Source: M. Brooker, "Exponential Backoff And Jitter", 2015. */
 typedef struct docket_backoff {
     docket_backoff_kind kind;
