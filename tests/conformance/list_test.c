@@ -93,9 +93,8 @@ static void put_with_schema(shelf *self, int key, const char *type, const char *
     docket_record record = shelf_record(key, "order-1", "pay", "x");
     record.type = type;
     shelf_seal(&record);
-    docket_commit commit = {.struct_size = sizeof commit,
-                            .record = &record,
-                            .schema = {(const uint8_t *)schema, strlen(schema)}};
+    docket_commit commit = {
+        .struct_size = sizeof commit, .record = &record, .schema = {(const uint8_t *)schema, strlen(schema)}};
     docket_commit *commits[] = {&commit};
     assert_status(DOCKET_OK, self->backend->commit(self->self, commits, 1, &self->error));
     assert_status(DOCKET_OK, commit.status);

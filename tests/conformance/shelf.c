@@ -93,8 +93,11 @@ docket_record shelf_record(int key, const char *execution_id, const char *step, 
 docket_status shelf_put(shelf *self, const docket_record *record, const docket_error *failure, bool replace,
                         docket_record **existing)
 {
-    docket_commit commit = {
-        .struct_size = sizeof commit, .record = record, .failure = failure, .replace = replace, .status = DOCKET_FAILED};
+    docket_commit commit = {.struct_size = sizeof commit,
+                            .record = record,
+                            .failure = failure,
+                            .replace = replace,
+                            .status = DOCKET_FAILED};
     docket_commit *commits[] = {&commit};
     docket_status status = self->backend->commit(self->self, commits, 1, &self->error);
     if (existing != NULL) {
@@ -175,8 +178,9 @@ char *shelf_list(shelf *self, const docket_checkpoint_filter *filter, size_t pag
         }
         for (size_t i = 0; i < count; i++) {
             char line[700];
-            int size = snprintf(line, sizeof line, "%d %d %s/%s %zu;", entries[i].key[0] + 256 * entries[i].key[1],
-                                (int)entries[i].kind, entries[i].execution_id, entries[i].step, entries[i].size_bytes);
+            int size =
+                snprintf(line, sizeof line, "%d %d %s/%s %zu;", entries[i].key[0] + 256 * entries[i].key[1],
+                         (int)entries[i].kind, entries[i].execution_id, entries[i].step, entries[i].size_bytes);
             text = realloc(text, room + (size_t)size);
             memcpy(text + room - 1, line, (size_t)size + 1);
             room += (size_t)size;

@@ -36,10 +36,11 @@ typedef struct docket__ids {
 
 typedef struct docket__log {
     int64_t page_bytes;
-    int64_t bytes;       /* after the last commit */
-    int64_t next_bytes;  /* no checkpoint before the log is so large */
+    int64_t step_bytes; /* 4 MiB; a test may take less */
+    int64_t bytes;      /* after the last commit */
+    int64_t next_bytes; /* no checkpoint before the log is so large */
     bool warned;
-    bool has_grown;      /* tell so when the commit lock is given back */
+    bool has_grown; /* tell so when the commit lock is given back */
 } docket__log;
 
 struct docket__sqlite {
@@ -54,7 +55,7 @@ struct docket__sqlite {
     docket__connection writer;
     docket__ids ids;
     docket__log log;
-    void *visitor; /* the application's connection between docket_sqlite_begin and _end */
+    _Atomic(void *) visitor; /* the application's connection between docket_sqlite_begin and _end */
 
     pthread_mutex_t pool_lock;
     pthread_cond_t pool_returned;

@@ -1,11 +1,11 @@
-/* What is done about the write-ahead log: copied into the database at 4 MiB, tried to be emptied from 64 MiB on, and a
- * warning at 256 MiB, when a reader keeps it from being restarted. */
+/* What is done about the write-ahead log: every 4 MiB it is copied into the database, after which the next commit
+ * restarts it if no reader needs it. From 64 MiB on it is tried to be emptied, and at 256 MiB the program is told: a
+ * reader keeps it from being restarted. */
 #include "store/sqlite/inside.h"
 
-static const int64_t checkpoint_bytes = INT64_C(4) << 20;
-static const int64_t truncate_bytes = INT64_C(64) << 20;
-static const int64_t warning_bytes = INT64_C(256) << 20;
+static const int64_t usual_step_bytes = INT64_C(4) << 20;
 static const int64_t frame_head_bytes = 24;
+enum { TRUNCATE_STEPS = 16, WARNING_STEPS = 64 };
 
 static int note_size(void *arg, sqlite3 *db, const char *name, int frames)
 {
@@ -18,37 +18,37 @@ static int note_size(void *arg, sqlite3 *db, const char *name, int frames)
 
 void docket__log_watch(docket__sqlite *self)
 {
-    self->log.next_bytes = checkpoint_bytes;
+    self->log.step_bytes = usual_step_bytes;
+    self->log.next_bytes = usual_step_bytes;
     sqlite3_wal_hook(self->writer.db, note_size, self);
 }
 
 /* A checkpoint that fails is not the commit's failure: the log keeps what it has, and the next one tries again. */
 static void checkpoint(docket__sqlite *self, int mode)
 {
-    int frames = -1;
-    int copied = -1;
     self->writer.is_impatient = true;
-    int code = sqlite3_wal_checkpoint_v2(self->writer.db, "main", mode, &frames, &copied);
+    int code = sqlite3_wal_checkpoint_v2(self->writer.db, "main", mode, NULL, NULL);
     self->writer.is_impatient = false;
     if (code == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE) {
         self->log.bytes = 0;
     }
-    self->log.next_bytes = code == SQLITE_OK && frames == copied ? checkpoint_bytes : self->log.bytes + checkpoint_bytes;
+    self->log.next_bytes = self->log.bytes + self->log.step_bytes;
 }
 
 void docket__log_keep_small(docket__sqlite *self)
 {
     docket__log *log = &self->log;
-    if (log->bytes < checkpoint_bytes) {
-        log->next_bytes = checkpoint_bytes;
+    if (log->bytes < log->step_bytes) {
+        log->next_bytes = log->step_bytes;
         log->warned = false;
         return;
     }
     if (log->bytes < log->next_bytes) {
         return;
     }
-    checkpoint(self, log->bytes >= truncate_bytes ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE);
-    if (log->bytes >= warning_bytes && !log->warned) {
+    bool is_large = log->bytes >= TRUNCATE_STEPS * log->step_bytes;
+    checkpoint(self, is_large ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE);
+    if (log->bytes >= WARNING_STEPS * log->step_bytes && !log->warned) {
         log->warned = true;
         log->has_grown = true;
     }

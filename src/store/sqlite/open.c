@@ -298,7 +298,10 @@ static docket_status examine(docket__sqlite *self, bool *exists, docket__verdict
     if (status == DOCKET_OK && *exists) {
         status = docket__side_check_inherited(&self->file, error);
     }
-    if (status == DOCKET_OK && *exists && self->file.st_size > 0) {
+    if (status == DOCKET_OK && self->file.st_size == 1) { /* SQLite takes it for an empty file */
+        status = docket__error_set(error, DOCKET_CORRUPT, "%s is not a database: it has 1 byte", self->url);
+    }
+    if (status == DOCKET_OK && self->file.st_size > 0) {
         status = docket__probe_file(self, verdict, error);
     }
     if (status == DOCKET_OK && look_only && *verdict == DOCKET__FILE_EMPTY) {

@@ -2,28 +2,36 @@
 
 #include "base/error.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What the names of a file's tables tell. */
 typedef struct table_inventory {
-    bool has_meta;     /* docket's, under the store's prefix */
-    bool has_others;   /* tables without the prefix */
-    bool has_docket;   /* other tables with the prefix */
-    char other[64];    /* one of the others, for the message */
+    bool has_meta;   /* docket's, under the store's prefix */
+    bool has_docket; /* another of docket's tables, under the store's prefix */
+    bool has_others;
+    char other[64]; /* one of the others, for the message */
 } table_inventory;
 
 static void note_table(const docket__sqlite *self, const char *name, table_inventory *inventory)
 {
+    static const char *const tables[] = {"checkpoint", "execution", "step", "type"};
     size_t length = strlen(self->prefix);
-    if (strncmp(name, self->prefix, length) != 0) {
-        inventory->has_others = true;
-        snprintf(inventory->other, sizeof inventory->other, "%.48s", name);
-    } else if (strcmp(name + length, "meta") == 0) {
+    bool has_prefix = strncmp(name, self->prefix, length) == 0;
+    if (has_prefix && strcmp(name + length, "meta") == 0) {
         inventory->has_meta = true;
-    } else {
-        inventory->has_docket = true;
+        return;
     }
+    for (size_t i = 0; has_prefix && i < sizeof tables / sizeof tables[0]; i++) {
+        if (strcmp(name + length, tables[i]) == 0) {
+            inventory->has_docket = true;
+            return;
+        }
+    }
+    inventory->has_others = true;
+    snprintf(inventory->other, sizeof inventory->other, "%.48s", name);
 }
 
 static docket_status take_inventory(const docket__sqlite *self, docket__connection *connection, table_inventory *inventory,
@@ -142,6 +150,14 @@ docket_status docket__probe_file(const docket__sqlite *self, docket__verdict *ve
     if (status == DOCKET_OK) {
         status = docket__probe_connection(self, &connection, verdict, error);
         docket__connection_close(&connection);
+    }
+    if (status == DOCKET_STORE && (error->code & 0xff) == SQLITE_CANTOPEN &&
+        faccessat(AT_FDCWD, self->path.folder, W_OK, AT_EACCESS) != 0) {
+        return docket__error_set(error, DOCKET_STORE,
+                                 "%s: SQLite cannot read its log, because the folder is read-only and the files %s-wal "
+                                 "and %s-shm are not both there: open the store once where it can be written, or copy "
+                                 "its files to such a folder",
+                                 self->url, strrchr(self->path.file, '/') + 1, strrchr(self->path.file, '/') + 1);
     }
     if (status == DOCKET_STORE && error->code == SQLITE_READONLY_ROLLBACK) {
         /* A rollback journal is left. If the transaction was the first one, nothing is lost by rolling it back. */

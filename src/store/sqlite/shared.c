@@ -80,6 +80,15 @@ docket_status docket_sqlite_begin(docket_store *store, struct sqlite3 *db, docke
     return DOCKET_OK;
 }
 
+static docket_status commit_visit(sqlite3 *db, docket_error *error)
+{
+    if (sqlite3_get_autocommit(db)) {
+        return docket__error_set(error, DOCKET_STORE, "the transaction was ended, or rolled back by SQLite, before");
+    }
+    int code = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+    return code == SQLITE_OK ? DOCKET_OK : fail_statement(db, "COMMIT", code, error);
+}
+
 docket_status docket_sqlite_end(docket_store *store, struct sqlite3 *db, bool commit, docket_error *error)
 {
     docket_error own = DOCKET_ERROR_INIT;
@@ -94,13 +103,9 @@ docket_status docket_sqlite_end(docket_store *store, struct sqlite3 *db, bool co
     }
     self->visitor = NULL;
     docket__error_clear(error);
-    int code = sqlite3_get_autocommit(db) ? SQLITE_OK
-                                          : sqlite3_exec(db, commit ? "COMMIT" : "ROLLBACK", NULL, NULL, NULL);
-    if (code != SQLITE_OK) {
-        status = fail_statement(db, commit ? "COMMIT" : "ROLLBACK", code, error);
-        if (!sqlite3_get_autocommit(db)) {
-            sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-        }
+    status = commit ? commit_visit(db, error) : DOCKET_OK;
+    if (!sqlite3_get_autocommit(db)) {
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     }
     docket__side_give(&self->side);
     return status;

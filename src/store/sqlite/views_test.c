@@ -42,8 +42,7 @@ DOCKET_STEP(refuse, Other, Charge);
 
 static void record(docket_store *store, const docket_step *step, const char *execution_id)
 {
-    const docket_step_options recorded = {
-        DOCKET_STEP_OPTIONS_INIT, .store = store, .scope = DOCKET_SCOPE_WORKFLOW};
+    const docket_step_options recorded = {DOCKET_STEP_OPTIONS_INIT, .store = store, .scope = DOCKET_SCOPE_WORKFLOW};
     docket_graph *graph = graph_of_one(NULL, step, &recorded);
     const Charge of = {.order = execution_id};
     outcome came = run(graph, &(docket_request){
@@ -164,15 +163,17 @@ static void plain_view_needs_no_function(void **state)
 {
     site *at = *state;
     record_all(at);
+    assert_string_equal(
+        ask(at->file, false,
+            "SELECT execution, step, step_version, scope, type, kind, expires_ms, attempts, size_bytes,"
+            " length(key), status, code, message FROM docket_checkpoints ORDER BY id"),
+        "a charge 1 workflow Receipt value - 1 21 64 - - -\n"
+        "b charge 1 workflow Receipt value - 1 23 64 - - -\n"
+        "n remark 1 workflow Note absent - 1 14 64 - - nothing to say\n"
+        "f refuse 1 workflow Other failure - 1 0 64 11 7 no such order\n");
     assert_string_equal(ask(at->file, false,
-                            "SELECT execution, step, step_version, scope, type, kind, expires_ms, attempts, size_bytes,"
-                            " length(key), status, code, message FROM docket_checkpoints ORDER BY id"),
-                        "a charge 1 workflow Receipt value - 1 21 64 - - -\n"
-                        "b charge 1 workflow Receipt value - 1 23 64 - - -\n"
-                        "n remark 1 workflow Note absent - 1 14 64 - - nothing to say\n"
-                        "f refuse 1 workflow Other failure - 1 0 64 11 7 no such order\n");
-    assert_string_equal(ask(at->file, false, "SELECT count(*) FROM docket_checkpoints WHERE created_ms > 0 AND"
-                                             " duration_ms >= 0 AND key = lower(key)"),
+                            "SELECT count(*) FROM docket_checkpoints WHERE created_ms > 0 AND"
+                            " duration_ms >= 0 AND key = lower(key)"),
                         "4\n");
     assert_string_equal(ask(at->file, false, "PRAGMA integrity_check"), "ok\n");
     assert_string_equal(ask(at->file, false, "SELECT value FROM docket_checkpoints_json"),
@@ -197,8 +198,8 @@ static void values_are_asked_with_sql(void **state)
                         "{\"status\":\"paid\",\"card\":\"***\",\"cents\":\"9007199254740993\"}\n");
     assert_string_equal(ask(at->file, true, "SELECT docket_json(x'00', NULL), docket_json(NULL, x'')"),
                         "- {\"@error\":\"the store keeps no description of the type\"}\n");
-    assert_string_equal(ask(at->file, true, "PRAGMA trusted_schema = 0; SELECT count(value) FROM docket_checkpoints_json"),
-                        "2\n");
+    assert_string_equal(
+        ask(at->file, true, "PRAGMA trusted_schema = 0; SELECT count(value) FROM docket_checkpoints_json"), "2\n");
 }
 
 static void looking_changes_nothing(void **state)
@@ -231,10 +232,13 @@ static void damaged_values_say_so(void **state)
     record_all(at);
     execute_sql(at, "UPDATE docket_checkpoint SET value = x'0a00' WHERE id = 1;"
                     "UPDATE docket_checkpoint SET format = 9 WHERE id = 2");
-    assert_contains(ask(at->file, true, "SELECT value FROM docket_checkpoints_json WHERE id = 1"), "{\"@error\":\"");
-    assert_contains(ask(at->file, true, "SELECT value FROM docket_checkpoints_json WHERE id = 2"), "{\"@error\":\"");
-    assert_string_equal(ask(at->file, true, "SELECT count(json_extract(value, '$.\"@error\"'))"
-                                            " FROM docket_checkpoints_json"),
+    assert_contains(ask(at->file, true, "SELECT value FROM docket_checkpoints_json WHERE id = 1"),
+                    "{\"@error\":\"");
+    assert_contains(ask(at->file, true, "SELECT value FROM docket_checkpoints_json WHERE id = 2"),
+                    "{\"@error\":\"");
+    assert_string_equal(ask(at->file, true,
+                            "SELECT count(json_extract(value, '$.\"@error\"'))"
+                            " FROM docket_checkpoints_json"),
                         "2\n");
     execute_sql(at, "UPDATE docket_type SET schema = x'ff'");
     assert_contains(ask(at->file, true, "SELECT value FROM docket_checkpoints_json"), "{\"@error\":\"");
