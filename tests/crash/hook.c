@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <time.h>
 
 /* Not from their headers: those rename the functions that are defined here. */
 pid_t getpid(void);
@@ -26,8 +27,9 @@ typedef struct hook_state {
     atomic_long counts[HOOK_CALLS];
 } hook_state;
 
-static hook_state *state; /* shared with children */
+static hook_state *state;  /* shared with children */
 static atomic_bool active; /* in this process */
+static _Thread_local bool paused;
 
 void hook_install(void)
 {
@@ -56,6 +58,16 @@ void hook_end(void)
     atomic_store(&active, false);
 }
 
+void hook_pause(void)
+{
+    paused = true;
+}
+
+void hook_resume(void)
+{
+    paused = false;
+}
+
 bool hook_struck(void)
 {
     return atomic_load(&state->struck);
@@ -73,8 +85,8 @@ long hook_count_all(void)
 
 const char *hook_name(hook_call call)
 {
-    static const char *const names[HOOK_CALLS] = {"open", "close", "write", "sync",   "truncate",
-                                                  "fcntl", "map",  "unlink", "fchmod", "mknod"};
+    static const char *const names[HOOK_CALLS] = {"open",  "close", "write",  "sync",   "truncate",
+                                                  "fcntl", "map",   "unlink", "fchmod", "mknod"};
     return names[call];
 }
 
@@ -95,7 +107,7 @@ static bool concerns(hook_action action, hook_call call)
 /* Counts a call and tells what is to happen at it. */
 static hook_action meet(hook_call call)
 {
-    if (!atomic_load(&active)) {
+    if (!atomic_load(&active) || paused) {
         return HOOK_COUNT;
     }
     hook_action action = (hook_action)atomic_load(&state->action);
@@ -149,23 +161,23 @@ static void *next_of(const char *name)
     return found;
 }
 
-#define DEFINE(call, type, name, parameters, arguments, failed)            \
-    type hooked_##name parameters __asm__(#name);                          \
-    type hooked_##name parameters                                          \
-    {                                                                      \
-        static type(*_Atomic real) parameters;                             \
-        if (atomic_load(&real) == NULL) {                                  \
-            type(*found) parameters;                                       \
-            *(void **)&found = next_of(#name);                             \
-            atomic_store(&real, found);                                    \
-        }                                                                  \
-        hook_action action = meet(call);                                   \
-        if (begin(action)) {                                               \
-            return failed;                                                 \
-        }                                                                  \
-        type result = atomic_load(&real) arguments;                        \
-        end(action);                                                       \
-        return result;                                                     \
+#define DEFINE(call, type, name, parameters, arguments, failed) \
+    type hooked_##name parameters __asm__(#name);               \
+    type hooked_##name parameters                               \
+    {                                                           \
+        static type(*_Atomic real) parameters;                  \
+        if (atomic_load(&real) == NULL) {                       \
+            type(*found) parameters;                            \
+            *(void **)&found = next_of(#name);                  \
+            atomic_store(&real, found);                         \
+        }                                                       \
+        hook_action action = meet(call);                        \
+        if (begin(action)) {                                    \
+            return failed;                                      \
+        }                                                       \
+        type result = atomic_load(&real) arguments;             \
+        end(action);                                            \
+        return result;                                          \
     }
 
 DEFINE(HOOK_CLOSE, int, close, (int descriptor), (descriptor), -1)
@@ -177,6 +189,16 @@ DEFINE(HOOK_MODE, int, fchmod, (int descriptor, unsigned mode), (descriptor, mod
 DEFINE(HOOK_NODE, int, mknod, (const char *path, unsigned mode, unsigned long device), (path, mode, device), -1)
 DEFINE(HOOK_MAP, void *, mmap64, (void *at, size_t size, int access, int flags, int descriptor, int64_t offset),
        (at, size, access, flags, descriptor, offset), MAP_FAILED)
+
+/* SQLite naps a hundred times, ten seconds in all, before it gives up a log that it cannot join: after a failure that
+ * was made here nobody has to wait for it. */
+int hooked_usleep(unsigned duration_us) __asm__("usleep");
+int hooked_usleep(unsigned duration_us)
+{
+    bool in_haste = atomic_load(&active) && atomic_load(&state->struck);
+    const struct timespec nap = {.tv_sec = duration_us / 1000000, .tv_nsec = (long)(duration_us % 1000000) * 1000};
+    return in_haste ? 0 : nanosleep(&nap, NULL);
+}
 
 /* With an argument more, or with bytes that can be halved. */
 

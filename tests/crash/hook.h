@@ -41,6 +41,10 @@ void hook_begin(hook_action action, long number, int error);
 /* Calls go through again. */
 void hook_end(void);
 
+/* The calling thread's calls go through uncounted, as they are a test's own; and do not any more. */
+void hook_pause(void);
+void hook_resume(void);
+
 /* Of the process that called hook_begin last: whether the chosen call came, how many were counted. */
 bool hook_struck(void);
 long hook_count(hook_call call);

@@ -114,8 +114,9 @@ static void kill_at_each(const subject *like, subject_end (*function)(const subj
     /* Else the hook is not in front of SQLite's calls. */
     assert_true(hook_count(HOOK_WRITE) > 5);
     if (action != HOOK_KILL_WITHIN) {
-        assert_true(hook_count(HOOK_SYNC) > 0 && hook_count(HOOK_FCNTL) > 10 && hook_count(HOOK_OPEN) > 2);
+        assert_true(hook_count(HOOK_SYNC) > 0 && hook_count(HOOK_FCNTL) > 10);
         assert_int_equal(hook_count(HOOK_NODE), like->opened == NULL);
+        assert_true(like->opened != NULL || (hook_count(HOOK_OPEN) > 2 && hook_count(HOOK_MAP) > 0));
     }
 }
 

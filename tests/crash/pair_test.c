@@ -43,8 +43,8 @@ static bool open_side(side *of, const subject *self)
         fprintf(stderr, "pair: open: %s: %s\n", docket_status_name(error.status), error.message);
         return false;
     }
-    const docket_step_options recorded = {
-        DOCKET_STEP_OPTIONS_INIT, .scope = DOCKET_SCOPE_GLOBAL, .store = of->store, .user = (void *)(uintptr_t)self};
+    const docket_step_options recorded = {DOCKET_STEP_OPTIONS_INIT, .scope = DOCKET_SCOPE_GLOBAL,
+                                          .store = of->store, .user = (void *)(uintptr_t)self};
     of->graph = docket_graph_new("pair", NULL);
     docket_graph_add(of->graph, &answer_step, &recorded);
     return docket_graph_validate(of->graph, &error) == DOCKET_OK;

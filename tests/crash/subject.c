@@ -1,14 +1,15 @@
 #include "crash/subject.h"
+#include "crash/hook.h"
 #include "support/folder.h"
 #include "support/ledger.h"
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,7 +24,9 @@ const char *const subject_steps[SUBJECT_STEPS] = {"ingest", "process", "enrich"}
 static const subject *enter(docket_ctx *ctx)
 {
     const subject *self = docket_ctx_user(ctx);
+    hook_pause();
     ledger_note(self->folder, "%s", docket_ctx_step_name(ctx));
+    hook_resume();
     if (self->nap_us > 0) {
         usleep((unsigned)random() % self->nap_us);
     }
@@ -61,7 +64,9 @@ static void note_commit(void *arg, const docket_event *event)
 {
     const subject *self = arg;
     if (event->kind == DOCKET_EVENT_COMMIT && event->status == DOCKET_OK) {
+        hook_pause();
         ledger_note(self->folder, "committed-%s", event->step);
+        hook_resume();
     }
 }
 
@@ -77,17 +82,19 @@ long subject_commits(const subject *self, int step)
 
 static subject_end tell(subject_end end, const docket_error *error)
 {
+    hook_pause();
     fprintf(stderr, "subject: %s: %s\n", docket_status_name(error->status), error->message);
-    return end;
+    hook_resume();
+    return error->status == DOCKET_STORE ? end : SUBJECT_WRONG_STATUS;
 }
 
 static docket_graph *build(const subject *self, docket_store *store, docket_error *error)
 {
     const docket_observer observer = {note_commit, (void *)(uintptr_t)self};
-    const docket_graph_options options = {
-        DOCKET_GRAPH_OPTIONS_INIT, .store = store, .observers = &observer, .observer_count = 1};
-    const docket_step_options recorded = {
-        DOCKET_STEP_OPTIONS_INIT, .user = (void *)(uintptr_t)self, .scope = self->scope, .commit = self->commit};
+    const docket_graph_options options = {DOCKET_GRAPH_OPTIONS_INIT, .store = store, .observers = &observer,
+                                          .observer_count = 1};
+    const docket_step_options recorded = {DOCKET_STEP_OPTIONS_INIT, .user = (void *)(uintptr_t)self,
+                                          .scope = self->scope, .commit = self->commit};
     docket_graph *graph = docket_graph_new("subject", &options);
     docket_graph_add_all(graph, &recorded, DOCKET_STEPS(ingest, process, enrich));
     if (docket_graph_validate(graph, error) != DOCKET_OK) {
@@ -100,7 +107,9 @@ static docket_graph *build(const subject *self, docket_store *store, docket_erro
 static docket_status open_store(const subject *self, docket_store **store, docket_error *error)
 {
     char url[256];
-    const docket_store_options options = {DOCKET_STORE_OPTIONS_INIT, .durability = self->durability};
+    const docket_store_options options = {DOCKET_STORE_OPTIONS_INIT, .durability = self->durability,
+                                          .retry_budget_ms = self->impatient ? -1 : 0,
+                                          .busy_timeout_ms = self->impatient ? 50 : 0};
     snprintf(url, sizeof url, "sqlite:%s/store.db", self->folder);
     return docket_store_open(store, url, &options, error);
 }

@@ -17,20 +17,22 @@ typedef struct subject {
     docket_scope scope; /* GLOBAL: every process has an execution id of its own */
     docket_commit_mode commit;
     docket_durability durability;
-    unsigned nap_us; /* most time that each step takes */
+    bool impatient;       /* the store does not repeat what failed, and waits for nobody */
+    unsigned nap_us;      /* most time that each step takes */
     void (*opened)(void); /* called when the store is open; NULL = nothing is */
 } subject;
 
 /* What a child's exit code says. */
 typedef enum subject_end {
     SUBJECT_OK = 0,
-    SUBJECT_NOT_OPENED = 10,
-    SUBJECT_NOT_EXECUTED = 11,
+    SUBJECT_NOT_OPENED = 10,   /* the store failed (DOCKET_STORE) */
+    SUBJECT_NOT_EXECUTED = 11, /* likewise */
     SUBJECT_WRONG_VALUE = 12,
     SUBJECT_RAN_AGAIN = 13,   /* what was recorded was not restored */
     SUBJECT_DAMAGED = 14,     /* integrity_check */
     SUBJECT_DESCRIPTORS = 15, /* some are left open */
-    SUBJECT_MODES = 16        /* a file that is not 0600, or that should not be there */
+    SUBJECT_MODES = 16,       /* a file that is not 0600, or that should not be there */
+    SUBJECT_WRONG_STATUS = 17 /* another failure than the store's */
 } subject_end;
 
 /* Opens, executes once, closes. To be killed. */

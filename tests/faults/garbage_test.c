@@ -8,12 +8,12 @@
 #include <limits.h>
 #include <sqlite3.h>
 
-#define REFUSED(call)                                    \
-    do {                                                 \
-        docket_error error = DOCKET_ERROR_INIT;          \
-        assert_status(DOCKET_INVALID, (call));           \
-        assert_status(DOCKET_INVALID, error.status);     \
-        assert_string_not_equal(error.message, "");      \
+#define REFUSED(call)                                \
+    do {                                             \
+        docket_error error = DOCKET_ERROR_INIT;      \
+        assert_status(DOCKET_INVALID, (call));       \
+        assert_status(DOCKET_INVALID, error.status); \
+        assert_string_not_equal(error.message, "");  \
     } while (0)
 
 static docket_graph *new_valid_graph(stock *user)
@@ -84,7 +84,8 @@ static void test_building(void **state)
     docket_step_options options = {DOCKET_STEP_OPTIONS_INIT};
     assert_status(DOCKET_INVALID, docket_graph_add(NULL, &split_step, &options));
     assert_status(DOCKET_INVALID, docket_graph_add_all(NULL, &options, DOCKET_STEPS(split)));
-    assert_status(DOCKET_INVALID, docket_graph_provide(NULL, (docket_input){DOCKET_OF(Title), &(Title){.value = ""}}));
+    assert_status(DOCKET_INVALID,
+                  docket_graph_provide(NULL, (docket_input){DOCKET_OF(Title), &(Title){.value = ""}}));
     REFUSED(docket_graph_validate(NULL, &error));
     REFUSED(docket_graph_stop(NULL, 0, &error));
     assert_false(docket_graph_is_frozen(NULL));
@@ -256,16 +257,25 @@ static void test_types(void **state)
     REFUSED(docket_type_check(NULL, &error));
     uint8_t fingerprint[32];
     const docket_field fields[] = {
-        {0, DOCKET_KIND_INT64, 0, "a", 0, 0, 0, NULL, NULL, 0},      {1, 99, 0, "a", 0, 0, 0, NULL, NULL, 0},
-        {1, DOCKET_KIND_INT64, 9, "a", 0, 0, 0, NULL, NULL, 0},      {1, DOCKET_KIND_INT64, 0, NULL, 0, 0, 0, NULL, NULL, 0},
-        {1, DOCKET_KIND_INT64, 0, "a", 4096, 0, 0, NULL, NULL, 0},   {1, DOCKET_KIND_STRUCT, 0, "a", 0, 0, 0, NULL, NULL, 0},
-        {1, DOCKET_KIND_ENUM, 0, "a", 0, 0, 0, NULL, NULL, 0},       {1, DOCKET_KIND_FIXED, 0, "a", 0, 0, SIZE_MAX, NULL, NULL, 0},
-        {19500, DOCKET_KIND_INT64, 0, "a", 0, 0, 0, NULL, NULL, 0},  {UINT32_MAX, DOCKET_KIND_INT64, 0, "a", 0, 0, 0, NULL, NULL, 0},
+        {0, DOCKET_KIND_INT64, 0, "a", 0, 0, 0, NULL, NULL, 0},
+        {1, 99, 0, "a", 0, 0, 0, NULL, NULL, 0},
+        {1, DOCKET_KIND_INT64, 9, "a", 0, 0, 0, NULL, NULL, 0},
+        {1, DOCKET_KIND_INT64, 0, NULL, 0, 0, 0, NULL, NULL, 0},
+        {1, DOCKET_KIND_INT64, 0, "a", 4096, 0, 0, NULL, NULL, 0},
+        {1, DOCKET_KIND_STRUCT, 0, "a", 0, 0, 0, NULL, NULL, 0},
+        {1, DOCKET_KIND_ENUM, 0, "a", 0, 0, 0, NULL, NULL, 0},
+        {1, DOCKET_KIND_FIXED, 0, "a", 0, 0, SIZE_MAX, NULL, NULL, 0},
+        {19500, DOCKET_KIND_INT64, 0, "a", 0, 0, 0, NULL, NULL, 0},
+        {UINT32_MAX, DOCKET_KIND_INT64, 0, "a", 0, 0, 0, NULL, NULL, 0},
     };
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         const docket_schema schema = {&fields[i], 1};
-        const docket_type type = {.abi = DOCKET_TYPE_ABI, .flags = DOCKET_TYPE_STRUCT, .name = "T", .size = 8,
-                                  .alignment = 8, .schema = &schema};
+        const docket_type type = {.abi = DOCKET_TYPE_ABI,
+                                  .flags = DOCKET_TYPE_STRUCT,
+                                  .name = "T",
+                                  .size = 8,
+                                  .alignment = 8,
+                                  .schema = &schema};
         REFUSED(docket_type_check(&type, &error));
         REFUSED(docket_type_fingerprint(&type, fingerprint, &error));
     }

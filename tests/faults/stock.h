@@ -20,12 +20,12 @@ typedef struct stock {
     docket_graph *inner;               /* what summarize_within executes */
 } stock;
 
-DOCKET_STEP_DECLARE(split);   /* Title -> Words */
-DOCKET_STEP_DECLARE(weigh);   /* Words -> Weight */
-DOCKET_STEP_DECLARE(write_report); /* Words, Weight, MAYBE Wish -> Report: see REPORT_LINE */
-DOCKET_STEP_DECLARE(wish);    /* Title -> Wish: absent */
-DOCKET_STEP_DECLARE(refuse);  /* Title -> Words: rejects */
-DOCKET_STEP_DECLARE(stumble); /* Title -> Words: fails twice, then like split */
+DOCKET_STEP_DECLARE(split);            /* Title -> Words */
+DOCKET_STEP_DECLARE(weigh);            /* Words -> Weight */
+DOCKET_STEP_DECLARE(write_report);     /* Words, Weight, MAYBE Wish -> Report: see REPORT_LINE */
+DOCKET_STEP_DECLARE(wish);             /* Title -> Wish: absent */
+DOCKET_STEP_DECLARE(refuse);           /* Title -> Words: rejects */
+DOCKET_STEP_DECLARE(stumble);          /* Title -> Words: fails twice, then like split */
 DOCKET_STEP_DECLARE(summarize_within); /* Title -> Summary: executes `inner` for its Report */
 
 #define TITLE_TEXT "the quick brown fox"

@@ -158,11 +158,7 @@ static void expect_report(world *self, const docket_result *result)
 static docket_request request_for(const char *id, const docket_input *title)
 {
     return (docket_request){
-        DOCKET_REQUEST_INIT,
-        .execution_id = id,
-        .output = DOCKET_OF(Report),
-        .inputs = title,
-        .input_count = 1,
+        DOCKET_REQUEST_INIT, .execution_id = id, .output = DOCKET_OF(Report), .inputs = title, .input_count = 1,
     };
 }
 
@@ -193,7 +189,8 @@ static void run(world *self)
  * committed, so that no step is entered more than twice. */
 static void run_recorded_again(world *self)
 {
-    int before = atomic_load(&self->user.splits) + atomic_load(&self->user.weighs) + atomic_load(&self->user.writes);
+    int before =
+        atomic_load(&self->user.splits) + atomic_load(&self->user.weighs) + atomic_load(&self->user.writes);
     docket_request request = request_for("run", &title_input);
     execute(self, &request);
     int after = atomic_load(&self->user.splits) + atomic_load(&self->user.weighs) + atomic_load(&self->user.writes);
@@ -206,7 +203,8 @@ static void run_recorded_again(world *self)
                        atomic_load(&self->user.weighs), atomic_load(&self->user.writes));
     }
     execute(self, &request);
-    if (after != atomic_load(&self->user.splits) + atomic_load(&self->user.weighs) + atomic_load(&self->user.writes)) {
+    if (after !=
+        atomic_load(&self->user.splits) + atomic_load(&self->user.weighs) + atomic_load(&self->user.writes)) {
         world_complain(self, "what was recorded ran again");
     }
 }
@@ -533,7 +531,8 @@ static void act_list(world *self)
 {
     listing list = {.count = 0};
     docket_error error = DOCKET_ERROR_INIT;
-    const docket_checkpoint_filter filter = {DOCKET_CHECKPOINT_FILTER_INIT, .execution_id = "run", .failures = true};
+    const docket_checkpoint_filter filter = {DOCKET_CHECKPOINT_FILTER_INIT, .execution_id = "run",
+                                             .failures = true};
     docket_status status = docket_checkpoint_list(self->store, &filter, note_checkpoint, &list, &error);
     bool listed = came(self, "docket_checkpoint_list", DOCKET_OK, status, &error);
     if (listed && list.count != 4) {
@@ -542,7 +541,8 @@ static void act_list(world *self)
     docket_buffer *bytes = docket_buffer_new();
     if (made(self, "docket_buffer_new", bytes) && listed) {
         status = docket_checkpoint_read(self->store, list.key, bytes, &error);
-        if (came(self, "docket_checkpoint_read", DOCKET_OK, status, &error) && docket_buffer_bytes(bytes).size == 0) {
+        if (came(self, "docket_checkpoint_read", DOCKET_OK, status, &error) &&
+            docket_buffer_bytes(bytes).size == 0) {
             world_complain(self, "a value of no bytes was read");
         }
     }
@@ -626,10 +626,10 @@ static void act_record(world *self)
     docket_record_free(copy);
 }
 
-#define BOTH(name, at_least, prepare, act, check)                                   \
-    {name " in memory", at_least, false, prepare, act, check},                      \
-    {                                                                               \
-        name " in sqlite", at_least, true, prepare, act, check                      \
+#define BOTH(name, at_least, prepare, act, check)              \
+    {name " in memory", at_least, false, prepare, act, check}, \
+    {                                                          \
+        name " in sqlite", at_least, true, prepare, act, check \
     }
 
 const scenario scenarios[] = {

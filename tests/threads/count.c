@@ -79,6 +79,7 @@ int count_expect(size_t expected_blocks, int descriptors, int threads)
         usleep(PAUSE_US);
     }
     fprintf(stderr, "left over: %zd blocks, %d descriptors, %d threads\n",
-            (ssize_t)(count_blocks() - expected_blocks), count_descriptors() - descriptors, count_threads() - threads);
+            (ssize_t)(count_blocks() - expected_blocks), count_descriptors() - descriptors,
+            count_threads() - threads);
     return 0;
 }

@@ -4,8 +4,8 @@
 #include "support/site.h"
 #include "threads/count.h"
 
-#include <stdio.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -68,8 +68,8 @@ static void test_million(void **state)
     assert_int_equal(count_blocks(), blocks);
     assert_int_equal(count_bytes(), bytes);
     long growth_kib = count_resident_kib() - resident_kib;
-    print_message("%ld executions, %zu blocks and %zu bytes held, resident memory %ld KiB, grown by %ld KiB\n", count,
-                  blocks, bytes, resident_kib, growth_kib);
+    print_message("%ld executions, %zu blocks and %zu bytes held, resident memory %ld KiB, grown by %ld KiB\n",
+                  count, blocks, bytes, resident_kib, growth_kib);
     if (COUNT_SANITIZED == 0) { /* else freed memory is kept back on purpose */
         assert_true(growth_kib <= MOST_GROWTH_KIB);
     }
@@ -192,8 +192,8 @@ DOCKET_STEP(weigh, Size, Load);
 static docket_graph *load_graph(docket_store *store, loader *user)
 {
     const docket_graph_options options = {DOCKET_GRAPH_OPTIONS_INIT, .store = store};
-    const docket_step_options recorded = {
-        DOCKET_STEP_OPTIONS_INIT, .scope = DOCKET_SCOPE_WORKFLOW, .user = user, .max_attempts = 3};
+    const docket_step_options recorded = {DOCKET_STEP_OPTIONS_INIT, .scope = DOCKET_SCOPE_WORKFLOW, .user = user,
+                                          .max_attempts = 3};
     docket_graph *graph = docket_graph_new("load", &options);
     docket_graph_add_all(graph, &recorded, DOCKET_STEPS(make_load, weigh));
     assert_status(DOCKET_OK, docket_graph_validate(graph, NULL));
