@@ -164,6 +164,7 @@ static void p_060_cancelled_caller_returns_before_the_step(void **state)
     outcome *of = caller_join(&called);
     assert_status(DOCKET_CANCELLED, of->status);
     assert_null(DOCKET_RESULT(of->result, LC));
+    assert_int_equal(docket_result_state(of->result, DOCKET_OF(LC)), DOCKET_VALUE_RUNNING);
     assert_false(gate_is_open(&in.touched));
     docket_cancel_free(cancel);
 
@@ -172,6 +173,7 @@ static void p_060_cancelled_caller_returns_before_the_step(void **state)
     docket_error error;
     assert_status(DOCKET_OK, docket_graph_stop(graph, GATE_LIMIT_MS, &error));
     assert_null(DOCKET_RESULT(of->result, LC));
+    assert_int_equal(docket_result_state(of->result, DOCKET_OF(LC)), DOCKET_VALUE_RUNNING);
     outcome_free(of);
     docket_graph_free(graph);
 }
@@ -403,6 +405,7 @@ static void f_25_the_caller_returns_although_the_step_does_not(void **state)
     outcome of = run(graph, &request);
     assert_status(DOCKET_TIMEOUT, of.status);
     assert_contains(of.error.message, "grace");
+    assert_int_equal(docket_result_state(of.result, DOCKET_OF(LC)), DOCKET_VALUE_RUNNING);
     assert_false(gate_is_open(&in.touched));
     outcome_free(&of);
     gate_arrive(&in.let_go);

@@ -167,6 +167,33 @@ static void n_09_nobody_changes_a_stored_value(void **state)
     docket_graph_free(graph);
 }
 
+static void n_10_prefixes_follow_a_rule(void **state)
+{
+    site *at = *state;
+    static const char *const bad[] = {"",         "9a",
+                                      "_a",       "A",
+                                      "a-b",      "a b",
+                                      "a.b",      "a;DROP TABLE victim",
+                                      "\xc3\xa9", "a23456789012345678901234567890123"};
+    static const char *const good[] = {"a", "docket_", "a_9", "a2345678901234567890123456789012"};
+    docket_error error;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        docket_store *store = NULL;
+        docket_store_options options = {DOCKET_STORE_OPTIONS_INIT, .prefix = bad[i]};
+        assert_status(DOCKET_INVALID, docket_store_open(&store, at->url, &options, &error));
+        assert_contains(error.message, "prefix");
+        assert_null(store);
+        assert_int_equal(folder_entry_count(at->folder.path), 0);
+    }
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        docket_store *store = NULL;
+        docket_store_options options = {DOCKET_STORE_OPTIONS_INIT, .prefix = good[i]};
+        assert_status(DOCKET_OK, docket_store_open(&store, at->url, &options, &error));
+        docket_store_close(store);
+        assert_status(DOCKET_OK, docket_store_delete(at->url, &error));
+    }
+}
+
 /* A chain whose middle is not recorded, with the commit modes mixed. */
 
 DOCKET_STRUCT(First, (INT32, value));
@@ -257,6 +284,7 @@ int main(void)
         SITE_EACH_STORE(n_07_a_ttl_beyond_all_time_is_for_ever),
         SITE_EACH_STORE(n_07_forgetting_what_is_not_there_is_no_error),
         SITE_EACH_STORE(n_09_nobody_changes_a_stored_value),
+        SITE_EACH_STORE(n_10_prefixes_follow_a_rule),
         SITE_EACH_STORE(a_chain_is_restored_whatever_the_commit_modes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
