@@ -9,17 +9,12 @@
 #include "store/handle.h"
 #include "store/record.h"
 
-enum {
-    FIRST_PAGE = 128,
-    LARGEST_PAGE = 10000,
-    REMOVAL_BATCH = 1000
-};
+enum { FIRST_PAGE = 128, LARGEST_PAGE = 10000, REMOVAL_BATCH = 1000 };
 
 static docket_status read_filter(docket_checkpoint_filter *read, const docket_checkpoint_filter *given,
                                  docket_error *error)
 {
-    docket_status status =
-        docket__options_read(read, sizeof *read, given, "DOCKET_CHECKPOINT_FILTER_INIT", error);
+    docket_status status = docket__options_read(read, sizeof *read, given, "DOCKET_CHECKPOINT_FILTER_INIT", error);
     if (status == DOCKET_OK && read->older_than_ms < 0) {
         status = docket__error_set(error, DOCKET_INVALID, "older_than_ms is %lld; it must not be negative",
                                    (long long)read->older_than_ms);
@@ -178,9 +173,8 @@ static void remove_batch(void *arg)
     const docket_backend *backend = batch->store->backend;
     batch->count = 0;
     if (batch->filter != NULL) {
-        batch->status =
-            backend->forget(batch->store->self, batch->filter, &batch->position, REMOVAL_BATCH, &batch->count,
-                            batch->error);
+        batch->status = backend->forget(batch->store->self, batch->filter, &batch->position, REMOVAL_BATCH,
+                                        &batch->count, batch->error);
     } else {
         batch->status = backend->purge(batch->store->self, REMOVAL_BATCH, &batch->count, batch->error);
         batch->position = batch->count < REMOVAL_BATCH ? INT64_MAX : 0;

@@ -41,8 +41,8 @@ enum { DOCKET__WAITED = 2 };
 
 /* The retries of one call: pauses of full jitter, doubling, until the budget or the deadline is used up. */
 typedef struct docket__retry {
-    int64_t end_ms;    /* monotonic */
-    int64_t left_ms;   /* of pauses: bounds the retries even if the clock stands still */
+    int64_t end_ms;  /* monotonic */
+    int64_t left_ms; /* of pauses: bounds the retries even if the clock stands still */
     int64_t delay_ms;
 } docket__retry;
 

@@ -168,7 +168,8 @@ static docket_status commit_group(docket__queue *queue, docket__write **group, d
     return status;
 }
 
-static void finish_group(docket__queue *queue, docket__write *group, docket_status status, const docket_error *error)
+static void finish_group(docket__queue *queue, docket__write *group, docket_status status,
+                         const docket_error *error)
 {
     while (group != NULL) {
         docket__write *write = group;
@@ -269,7 +270,7 @@ static void *write_groups(void *arg)
         }
         pthread_mutex_lock(&queue->lock);
     }
-    void (*last_act)(docket_store *store) = queue->last_act;
+    void (*last_act)(docket_store * store) = queue->last_act;
     pthread_mutex_unlock(&queue->lock);
     if (last_act != NULL) {
         pthread_detach(pthread_self());

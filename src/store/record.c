@@ -6,15 +6,7 @@
 
 #include <string.h>
 
-enum {
-    PART_FORMAT = 1,
-    PART_KEY,
-    PART_CODEC,
-    PART_KIND,
-    PART_TYPE,
-    PART_FINGERPRINT,
-    PART_VALUE
-};
+enum { PART_FORMAT = 1, PART_KEY, PART_CODEC, PART_KIND, PART_TYPE, PART_FINGERPRINT, PART_VALUE };
 
 /* Where a number or a short text is laid out for the hash. */
 typedef struct hashed_bytes {
@@ -103,8 +95,8 @@ docket_status docket__record_verify(const docket_record *record, docket_error *e
     }
     if (memcmp(checksum, record->checksum, sizeof checksum) != 0) {
         return docket__error_set(error, DOCKET_CORRUPT,
-                                 "checkpoint %s of step %s is damaged: its checksum does not match its %zu bytes", hex,
-                                 record->step != NULL ? record->step : "", record->value.size);
+                                 "checkpoint %s of step %s is damaged: its checksum does not match its %zu bytes",
+                                 hex, record->step != NULL ? record->step : "", record->value.size);
     }
     return DOCKET_OK;
 }

@@ -41,7 +41,8 @@ static bool is_prefix(const char *prefix)
 docket_status docket__store_options_read(docket_store_options *options, const docket_store_options *given,
                                          docket_error *error)
 {
-    docket_status status = docket__options_read(options, sizeof *options, given, "DOCKET_STORE_OPTIONS_INIT", error);
+    docket_status status =
+        docket__options_read(options, sizeof *options, given, "DOCKET_STORE_OPTIONS_INIT", error);
     if (status != DOCKET_OK) {
         return status;
     }
@@ -49,10 +50,11 @@ docket_status docket__store_options_read(docket_store_options *options, const do
         options->prefix = "docket_";
     }
     if (!is_prefix(options->prefix)) {
-        return docket__error_set(error, DOCKET_INVALID,
-                                 "the table prefix \"%.64s\" is not acceptable: 1 to 32 of a-z 0-9 _, starting with a "
-                                 "letter",
-                                 options->prefix);
+        return docket__error_set(
+            error, DOCKET_INVALID,
+            "the table prefix \"%.64s\" is not acceptable: 1 to 32 of a-z 0-9 _, starting with a "
+            "letter",
+            options->prefix);
     }
     if (options->durability != DOCKET_DURABILITY_FULL && options->durability != DOCKET_DURABILITY_PROCESS) {
         return docket__error_set(error, DOCKET_INVALID, "durability is %d, which is not a docket_durability",
@@ -157,8 +159,9 @@ static docket_status refuse_scheme(const char *url, docket_error *error)
     static const char *const known[] = {"postgres:", "postgresql:", "mysql:", "mariadb:", "redis:", "rediss:"};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (after_scheme(url, known[i]) != NULL) {
-            return docket__error_set(error, DOCKET_UNSUPPORTED,
-                                     "this build of docket has no %s stores; it has sqlite:PATH and memory:", known[i]);
+            return docket__error_set(
+                error, DOCKET_UNSUPPORTED,
+                "this build of docket has no %s stores; it has sqlite:PATH and memory:", known[i]);
         }
     }
     return docket__error_set(error, DOCKET_INVALID,
@@ -176,7 +179,8 @@ docket_status docket_store_open(docket_store **store, const char *url, const doc
         *store = NULL;
     }
     if (store == NULL || url == NULL) {
-        return docket__error_set(error, DOCKET_INVALID, "docket_store_open: %s is NULL", store == NULL ? "store" : "url");
+        return docket__error_set(error, DOCKET_INVALID, "docket_store_open: %s is NULL",
+                                 store == NULL ? "store" : "url");
     }
     docket_status status = docket__store_options_read(&read, options, error);
     if (status != DOCKET_OK) {
@@ -215,7 +219,8 @@ docket_status docket_store_open_backend(docket_store **store, const docket_backe
         return docket__error_set(error, DOCKET_INVALID, "the backend lacks a name or a required function");
     }
     if ((backend->capabilities & DOCKET_BACKEND_LEASES) != 0) {
-        return docket__error_set(error, DOCKET_UNSUPPORTED, "docket %s does not drive leases", DOCKET_VERSION_STRING);
+        return docket__error_set(error, DOCKET_UNSUPPORTED, "docket %s does not drive leases",
+                                 DOCKET_VERSION_STRING);
     }
     docket_status status = docket__store_options_read(&read, options, error);
     if (status != DOCKET_OK) {
@@ -319,7 +324,8 @@ docket_status docket__store_check(const docket_store *store, docket_error *error
     }
     if (store->generation != docket__fork_generation()) {
         return docket__error_set(error, DOCKET_FORKED,
-                                 "the store %s was opened before fork: open it in the child only, or exec", store->name);
+                                 "the store %s was opened before fork: open it in the child only, or exec",
+                                 store->name);
     }
     return DOCKET_OK;
 }
@@ -387,7 +393,8 @@ docket_status docket__store_lookup(docket_store *store, const docket_address *ad
     do {
         status = store->backend->lookup(store->self, address, found, record, error);
     } while (status != DOCKET_OK && docket__retry_again(&retry, status, error));
-    if (status == DOCKET_OK && *record != NULL && memcmp(&(*record)->key, &address->key, sizeof address->key) != 0) {
+    if (status == DOCKET_OK && *record != NULL &&
+        memcmp(&(*record)->key, &address->key, sizeof address->key) != 0) {
         status = docket__error_set(error, DOCKET_CORRUPT, "the store %s answered with the record of another key",
                                    store->name);
     }
@@ -456,8 +463,9 @@ static docket_status check_write(const docket_store *store, const docket__write 
         return status;
     }
     if (record->ttl_ms < 0) {
-        return docket__error_set(error, DOCKET_INVALID, "the time to live of step %s is %lld ms; it must not be negative",
-                                 record->step, (long long)record->ttl_ms);
+        return docket__error_set(error, DOCKET_INVALID,
+                                 "the time to live of step %s is %lld ms; it must not be negative", record->step,
+                                 (long long)record->ttl_ms);
     }
     if (write->commit.failure == NULL && record->value.size > store->payload_limit) {
         return docket__error_set(error, DOCKET_TOO_LARGE,

@@ -14,12 +14,13 @@
 typedef struct docket__write docket__write;
 struct docket__write {
     docket_commit commit;
-    void (*done)(docket__write *write); /* from the writer thread, or before docket__store_write returns; commit.status
+    void (*done)(
+        docket__write *write); /* from the writer thread, or before docket__store_write returns; commit.status
                                            and commit.existing tell; `error` is set if the status is not OK */
-    docket_error *error;                /* the caller's, never NULL */
-    bool lazy;                          /* may wait a little for company: see docket__store_flush */
-    int64_t deadline_ms;                /* monotonic; transient faults are retried no longer; INT64_MAX = budget only */
-    docket__write *next;                /* the queue's */
+    docket_error *error;       /* the caller's, never NULL */
+    bool lazy;                 /* may wait a little for company: see docket__store_flush */
+    int64_t deadline_ms;       /* monotonic; transient faults are retried no longer; INT64_MAX = budget only */
+    docket__write *next;       /* the queue's */
 };
 
 docket_store *docket__store_ref(docket_store *store);

@@ -161,7 +161,8 @@ static docket_status put(memory_store *store, const docket_commit *commit, int64
 static docket_status commit_one(memory_store *store, docket_commit *commit, int64_t now_ms)
 {
     const docket__entry *before = docket__table_find(&store->table, &commit->record->key);
-    bool lives = before != NULL && before->shared->failure == NULL && !docket__is_expired(before->expires_ms, now_ms);
+    bool lives =
+        before != NULL && before->shared->failure == NULL && !docket__is_expired(before->expires_ms, now_ms);
     commit->status = DOCKET_OK;
     if (lives && commit->failure != NULL) {
         return DOCKET_OK;

@@ -80,7 +80,8 @@ static void bind_common(sqlite3_stmt *insert, const docket_record *record, const
     sqlite3_bind_int64(insert, DOCKET__INSERT_ATTEMPTS, record->attempts);
     sqlite3_bind_int64(insert, DOCKET__INSERT_CREATED, now_ms);
     sqlite3_bind_int64(insert, DOCKET__INSERT_DURATION, record->duration_ms);
-    sqlite3_bind_blob64(insert, DOCKET__INSERT_INPUTS, record->input_count > 0 ? (const void *)record->input_digests : "",
+    sqlite3_bind_blob64(insert, DOCKET__INSERT_INPUTS,
+                        record->input_count > 0 ? (const void *)record->input_digests : "",
                         record->input_count * 32, SQLITE_STATIC);
 }
 
@@ -92,8 +93,9 @@ static void bind_record(sqlite3_stmt *insert, const docket_record *record, int64
     sqlite3_bind_null(insert, DOCKET__INSERT_STATUS);
     sqlite3_bind_null(insert, DOCKET__INSERT_CODE);
     sqlite3_bind_blob(insert, DOCKET__INSERT_CHECKSUM, record->checksum, sizeof record->checksum, SQLITE_STATIC);
-    sqlite3_bind_blob64(insert, DOCKET__INSERT_VALUE, record->value.size > 0 ? (const void *)record->value.data : "",
-                        record->value.size, SQLITE_STATIC);
+    sqlite3_bind_blob64(insert, DOCKET__INSERT_VALUE,
+                        record->value.size > 0 ? (const void *)record->value.data : "", record->value.size,
+                        SQLITE_STATIC);
 }
 
 static void bind_failure(sqlite3_stmt *insert, const docket_error *failure)
@@ -108,8 +110,8 @@ static void bind_failure(sqlite3_stmt *insert, const docket_error *failure)
 }
 
 /* `*inserted` is false if there is a row with this key already. */
-static docket_status insert_row(docket__sqlite *self, const docket_commit *commit, const row_ids *ids, int64_t now_ms,
-                                bool *inserted, docket_error *error)
+static docket_status insert_row(docket__sqlite *self, const docket_commit *commit, const row_ids *ids,
+                                int64_t now_ms, bool *inserted, docket_error *error)
 {
     sqlite3_stmt *insert = docket__connection_statement(&self->writer, DOCKET__SQL_INSERT, error);
     if (insert == NULL) {
@@ -147,7 +149,8 @@ static docket_status judge_row(docket__sqlite *self, docket_commit *commit, int6
     *id = 0;
     docket_status status = docket__connection_find(&self->writer, &address, &row, error);
     if (status == DOCKET_OK && row == NULL) {
-        status = docket__connection_fail(&self->writer, SQLITE_CORRUPT, "looking for the record that is there", error);
+        status =
+            docket__connection_fail(&self->writer, SQLITE_CORRUPT, "looking for the record that is there", error);
     } else if (status == DOCKET_OK) {
         bool lives = sqlite3_column_int(row, DOCKET__COLUMN_KIND) != DOCKET_CHECKPOINT_FAILURE &&
                      !docket__is_expired(sqlite3_column_int64(row, DOCKET__COLUMN_EXPIRES), now_ms);
@@ -232,8 +235,7 @@ docket_status docket__sqlite_delete_stale(docket__sqlite *self, docket_error *er
     pthread_mutex_unlock(&self->stale_lock);
     int64_t now_ms = count > 0 ? docket__wall_now_ms(&self->wall) : 0;
     for (size_t i = 0; i < count && status == DOCKET_OK; i++) {
-        sqlite3_stmt *statement =
-            docket__connection_statement(&self->writer, DOCKET__SQL_DELETE_IF_EXPIRED, error);
+        sqlite3_stmt *statement = docket__connection_statement(&self->writer, DOCKET__SQL_DELETE_IF_EXPIRED, error);
         if (statement == NULL) {
             return error->status;
         }

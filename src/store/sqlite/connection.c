@@ -23,11 +23,13 @@ static bool is_out_of_space(const docket__connection *connection, int code, int 
            statvfs(connection->folder, &system) == 0 && system.f_bavail == 0;
 }
 
-static docket_status fail_busy(const docket__connection *connection, int code, const char *what, docket_error *error)
+static docket_status fail_busy(const docket__connection *connection, int code, const char *what,
+                               docket_error *error)
 {
     bool waited = (code & 0xff) == SQLITE_BUSY && !connection->is_impatient;
-    docket__error_set(error, DOCKET_STORE, "%s: %s: another connection held the database for %lld ms (SQLite %d: %s)",
-                      connection->url, what, (long long)connection->busy_timeout_ms, code, sqlite3_errstr(code));
+    docket__error_set(error, DOCKET_STORE,
+                      "%s: %s: another connection held the database for %lld ms (SQLite %d: %s)", connection->url,
+                      what, (long long)connection->busy_timeout_ms, code, sqlite3_errstr(code));
     error->code = code;
     error->transient = waited ? DOCKET__WAITED : 1;
     return DOCKET_STORE;
@@ -66,8 +68,8 @@ docket_status docket__connection_fail(docket__connection *connection, int code, 
         break;
     }
     if (is_out_of_space(connection, code, system_code)) {
-        docket__error_set(error, DOCKET_STORE, "%s: %s: no space left on the device (SQLite %d: %s)", connection->url,
-                          what, code, text);
+        docket__error_set(error, DOCKET_STORE, "%s: %s: no space left on the device (SQLite %d: %s)",
+                          connection->url, what, code, text);
     } else {
         char reason[128] = "";
         const char *why = system_code != 0 ? strerror_r(system_code, reason, sizeof reason) : "";
@@ -216,8 +218,7 @@ docket_status docket__connection_finish(docket__connection *connection, sqlite3_
     int code;
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
     }
-    docket_status status =
-        code == SQLITE_DONE ? DOCKET_OK : docket__connection_fail(connection, code, what, error);
+    docket_status status = code == SQLITE_DONE ? DOCKET_OK : docket__connection_fail(connection, code, what, error);
     sqlite3_reset(statement);
     return status;
 }
@@ -266,8 +267,8 @@ static docket_status learn_name(docket__connection *connection, docket__sql whic
     return status;
 }
 
-static const docket__name_slot *find_name(docket__connection *connection, docket__name_slot *slots, docket__sql which,
-                                          int64_t id, docket_error *error)
+static const docket__name_slot *find_name(docket__connection *connection, docket__name_slot *slots,
+                                          docket__sql which, int64_t id, docket_error *error)
 {
     docket__name_slot *slot = &slots[(uint64_t)id % DOCKET__NAME_SLOTS];
     if (slot->id != id || slot->name == NULL) {
@@ -289,9 +290,8 @@ static uint32_t small_number(sqlite3_stmt *row, int column)
 docket_status docket__connection_record(docket__connection *connection, sqlite3_stmt *row, docket_record *record,
                                         docket_error *error)
 {
-    const docket__name_slot *execution =
-        find_name(connection, connection->executions, DOCKET__SQL_EXECUTION_NAME,
-                  sqlite3_column_int64(row, DOCKET__COLUMN_EXECUTION), error);
+    const docket__name_slot *execution = find_name(connection, connection->executions, DOCKET__SQL_EXECUTION_NAME,
+                                                   sqlite3_column_int64(row, DOCKET__COLUMN_EXECUTION), error);
     const docket__name_slot *step = find_name(connection, connection->steps, DOCKET__SQL_STEP_NAME,
                                               sqlite3_column_int64(row, DOCKET__COLUMN_STEP), error);
     const docket__name_slot *type = find_name(connection, connection->types, DOCKET__SQL_TYPE_NAME,

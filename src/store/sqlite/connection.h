@@ -23,7 +23,7 @@ typedef struct docket__connection {
     const char *url;    /* borrowed; for messages */
     const char *folder; /* borrowed; asked for room when SQLite says I/O error */
     int64_t busy_timeout_ms;
-    bool is_impatient;  /* answer SQLITE_BUSY at once */
+    bool is_impatient;     /* answer SQLITE_BUSY at once */
     int64_t busy_since_ns; /* real time; when the wait under way began */
     sqlite3_stmt *statements[DOCKET__SQL_COUNT];
     docket__name_slot executions[DOCKET__NAME_SLOTS];

@@ -83,8 +83,7 @@ static docket_status step_to(docket__connection *connection, sqlite3_stmt *state
 static docket_status find_by_key(docket__connection *connection, const docket_address *address, sqlite3_stmt **row,
                                  docket_error *error)
 {
-    docket__sql which =
-        address->scope == DOCKET_SCOPE_GLOBAL ? DOCKET__SQL_LOOKUP_GLOBAL : DOCKET__SQL_LOOKUP_KEY;
+    docket__sql which = address->scope == DOCKET_SCOPE_GLOBAL ? DOCKET__SQL_LOOKUP_GLOBAL : DOCKET__SQL_LOOKUP_KEY;
     sqlite3_stmt *statement = docket__connection_statement(connection, which, error);
     if (statement == NULL) {
         return error->status;
@@ -98,8 +97,8 @@ static docket_status find_by_ids(docket__connection *connection, const docket_ad
 {
     int64_t step;
     bool ignored;
-    docket_status status = name_id(connection, connection->step_ids, DOCKET__SQL_STEP_ID, address->step, &ignored,
-                                   &step, error);
+    docket_status status =
+        name_id(connection, connection->step_ids, DOCKET__SQL_STEP_ID, address->step, &ignored, &step, error);
     if (status != DOCKET_OK || step == 0) {
         return status;
     }

@@ -40,9 +40,8 @@ docket_status docket__ids_refresh(docket__sqlite *self, docket_error *error)
     }
     int code = sqlite3_step(row);
     int64_t version = code == SQLITE_ROW ? sqlite3_column_int64(row, 0) : -1;
-    docket_status status = code == SQLITE_ROW
-                               ? DOCKET_OK
-                               : docket__connection_fail(&self->writer, code, "asking for changes", error);
+    docket_status status =
+        code == SQLITE_ROW ? DOCKET_OK : docket__connection_fail(&self->writer, code, "asking for changes", error);
     sqlite3_reset(row);
     if (version != self->ids.data_version) {
         docket__ids_clear(&self->ids);
@@ -121,7 +120,8 @@ static docket_status name_id(docket__sqlite *self, docket__map *map, docket__sql
 
 docket_status docket__ids_execution(docket__sqlite *self, const char *name, int64_t *id, docket_error *error)
 {
-    return name_id(self, &self->ids.executions, DOCKET__SQL_EXECUTION_ID, DOCKET__SQL_ADD_EXECUTION, name, id, error);
+    return name_id(self, &self->ids.executions, DOCKET__SQL_EXECUTION_ID, DOCKET__SQL_ADD_EXECUTION, name, id,
+                   error);
 }
 
 docket_status docket__ids_step(docket__sqlite *self, const char *name, int64_t *id, docket_error *error)
@@ -179,8 +179,8 @@ static docket_status fill_schema(docket__sqlite *self, int64_t id, docket_bytes 
 }
 
 /* The type's id in the database, which then has the description, if one is given. */
-static docket_status settle_type(docket__sqlite *self, const docket_record *record, docket_bytes schema, int64_t *id,
-                                 docket_error *error)
+static docket_status settle_type(docket__sqlite *self, const docket_record *record, docket_bytes schema,
+                                 int64_t *id, docket_error *error)
 {
     bool has_schema = false;
     sqlite3_stmt *row = docket__connection_statement(&self->writer, DOCKET__SQL_TYPE_ID, error);

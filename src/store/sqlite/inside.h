@@ -23,8 +23,8 @@
 #include "store/wall.h"
 
 enum {
-    DOCKET__READERS = 16,        /* connections at most */
-    DOCKET__STALE_ROWS = 256     /* expired rows remembered for deletion; more are met again */
+    DOCKET__READERS = 16,    /* connections at most */
+    DOCKET__STALE_ROWS = 256 /* expired rows remembered for deletion; more are met again */
 };
 
 /* Ids of names in the writer's memory; dropped when another connection changed the database, or a rollback took

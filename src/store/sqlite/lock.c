@@ -11,11 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-    COMMIT_BYTE = 0,
-    TURNSTILE_BYTE = 1,
-    PRESENCE_BYTE = 2
-};
+enum { COMMIT_BYTE = 0, TURNSTILE_BYTE = 1, PRESENCE_BYTE = 2 };
 
 static const int64_t shortest_pause_ns = 50 * 1000;
 static const int64_t longest_pause_ns = 2 * 1000 * 1000;
@@ -138,8 +134,8 @@ static docket_status fail_lock(const docket__side *side, const char *what, int64
         error->code = code;
         return DOCKET_STORE;
     }
-    docket__error_set(error, DOCKET_STORE, "%s: %s: another writer held it for %lld ms (busy_timeout_ms)", side->path,
-                      what, (long long)timeout_ms);
+    docket__error_set(error, DOCKET_STORE, "%s: %s: another writer held it for %lld ms (busy_timeout_ms)",
+                      side->path, what, (long long)timeout_ms);
     error->transient = DOCKET__WAITED;
     return DOCKET_STORE;
 }
@@ -210,9 +206,10 @@ docket_status docket__side_open(docket__side *side, const char *path, docket_err
 docket_status docket__side_check_inherited(const struct stat *database, docket_error *error)
 {
     if (is_inherited(database)) {
-        return docket__error_set(error, DOCKET_FORKED,
-                                 "the file was open in this process before fork, and SQLite cannot open it again in "
-                                 "the child: open the store after fork only, or exec");
+        return docket__error_set(
+            error, DOCKET_FORKED,
+            "the file was open in this process before fork, and SQLite cannot open it again in "
+            "the child: open the store after fork only, or exec");
     }
     return DOCKET_OK;
 }

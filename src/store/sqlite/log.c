@@ -58,10 +58,11 @@ void docket__log_tell(docket__sqlite *self)
 {
     if (self->log.has_grown) {
         self->log.has_grown = false;
-        docket__sqlite_warn(self,
-                            "%s: the write-ahead log has grown to %lld MiB, because a reader of another program holds "
-                            "an old state of the database",
-                            self->url, (long long)(self->log.bytes >> 20));
+        docket__sqlite_warn(
+            self,
+            "%s: the write-ahead log has grown to %lld MiB, because a reader of another program holds "
+            "an old state of the database",
+            self->url, (long long)(self->log.bytes >> 20));
     }
 }
 

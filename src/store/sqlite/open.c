@@ -151,10 +151,11 @@ static docket_status use_log(docket__sqlite *self, bool is_new, docket_error *er
         return status;
     }
     if (self->options.shared_database && !is_new) {
-        return docket__error_set(error, DOCKET_STORE,
-                                 "%s has journal_mode %s; docket needs wal, and leaves a shared database's settings to "
-                                 "the application: run PRAGMA journal_mode=wal on it once",
-                                 self->url, mode);
+        return docket__error_set(
+            error, DOCKET_STORE,
+            "%s has journal_mode %s; docket needs wal, and leaves a shared database's settings to "
+            "the application: run PRAGMA journal_mode=wal on it once",
+            self->url, mode);
     }
     status = ask(self, "PRAGMA journal_mode = wal", mode, sizeof mode, error);
     if (status == DOCKET_OK && strcmp(mode, "wal") != 0) {
@@ -258,7 +259,8 @@ static docket_status open_writer(docket__sqlite *self, docket__verdict verdict, 
                                    self->url);
     }
     if (status == DOCKET_OK) {
-        status = configure(self, is_new || (verdict == DOCKET__FILE_EMPTY && !self->options.shared_database), error);
+        status =
+            configure(self, is_new || (verdict == DOCKET__FILE_EMPTY && !self->options.shared_database), error);
     }
     if (status == DOCKET_OK && verdict == DOCKET__FILE_EMPTY) {
         status = make_tables(self, error);
@@ -381,10 +383,11 @@ docket_status docket__sqlite_open(docket__sqlite **out, const char *path, const 
         return status;
     }
     if (options->shared_database && !options->read_only && has_log_reset_fault(sqlite3_libversion_number())) {
-        docket__sqlite_warn(self,
-                            "%s: SQLite %s can lose commits when a log checkpoint races a writer; let the application "
-                            "write between docket_sqlite_begin and docket_sqlite_end only, or use SQLite 3.51.3",
-                            self->url, sqlite3_libversion());
+        docket__sqlite_warn(
+            self,
+            "%s: SQLite %s can lose commits when a log checkpoint races a writer; let the application "
+            "write between docket_sqlite_begin and docket_sqlite_end only, or use SQLite 3.51.3",
+            self->url, sqlite3_libversion());
     }
     *out = self;
     return DOCKET_OK;

@@ -49,8 +49,9 @@ static docket_status check_given(const char *given, docket_error *error)
         return docket__error_set(error, DOCKET_INVALID, "the path in \"sqlite:\" is empty: write sqlite:PATH");
     }
     if (strcmp(given, ":memory:") == 0) {
-        return docket__error_set(error, DOCKET_INVALID,
-                                 "sqlite::memory: would give every connection a database of its own: use \"memory:\"");
+        return docket__error_set(
+            error, DOCKET_INVALID,
+            "sqlite::memory: would give every connection a database of its own: use \"memory:\"");
     }
     const char *base = strrchr(given, '/');
     base = base != NULL ? base + 1 : given;
@@ -124,9 +125,9 @@ static const struct {
     unsigned long number;
     const char *name;
 } network_file_systems[] = {
-    {0x6969, "NFS"},       {0x517b, "SMB"},      {0xff534d42, "CIFS"},      {0xfe534d42, "SMB2"},
-    {0x01021997, "9p"},    {0x5346414f, "AFS"},  {0x6b414653, "AFS"},       {0x00c36400, "Ceph"},
-    {0x73757245, "Coda"},  {0x564c, "NCP"},      {0x0bd00bd0, "Lustre"},    {0x47504653, "GPFS"},
+    {0x6969, "NFS"},       {0x517b, "SMB"},      {0xff534d42, "CIFS"},        {0xfe534d42, "SMB2"},
+    {0x01021997, "9p"},    {0x5346414f, "AFS"},  {0x6b414653, "AFS"},         {0x00c36400, "Ceph"},
+    {0x73757245, "Coda"},  {0x564c, "NCP"},      {0x0bd00bd0, "Lustre"},      {0x47504653, "GPFS"},
     {0x7461636f, "OCFS2"}, {0x01161970, "GFS2"}, {0xbacbacbc, "VMware HGFS"}, {0x786f4256, "VirtualBox"},
 };
 static const unsigned long fuse_number = 0x65735546;
@@ -135,10 +136,11 @@ static const unsigned long fuse_number = 0x65735546;
 static bool is_remote_fuse(const char *type)
 {
     static const char *const remote[] = {
-        "virtiofs",      "fuse.sshfs",   "fuse.glusterfs", "fuse.ceph",      "fuse.ceph-fuse", "fuse.s3fs",
-        "fuse.rclone",   "fuse.gcsfuse", "fuse.davfs",     "fuse.davfs2",    "fuse.curlftpfs", "fuse.blobfuse",
-        "fuse.blobfuse2", "fuse.goofys", "fuse.juicefs",   "fuse.mountpoint-s3", "fuse.smbnetfs", "fuse.grpcfuse",
-        "fuse.osxfs",    "fuse.moosefs", "fuse.mfs",       "fuse.lizardfs",  "fuse.vmhgfs-fuse", "fuse.seaweedfs",
+        "virtiofs",           "fuse.sshfs",    "fuse.glusterfs",   "fuse.ceph",      "fuse.ceph-fuse",
+        "fuse.s3fs",          "fuse.rclone",   "fuse.gcsfuse",     "fuse.davfs",     "fuse.davfs2",
+        "fuse.curlftpfs",     "fuse.blobfuse", "fuse.blobfuse2",   "fuse.goofys",    "fuse.juicefs",
+        "fuse.mountpoint-s3", "fuse.smbnetfs", "fuse.grpcfuse",    "fuse.osxfs",     "fuse.moosefs",
+        "fuse.mfs",           "fuse.lizardfs", "fuse.vmhgfs-fuse", "fuse.seaweedfs",
     };
     for (size_t i = 0; i < sizeof remote / sizeof remote[0]; i++) {
         if (strcmp(type, remote[i]) == 0) {
@@ -174,10 +176,11 @@ static bool mount_type(dev_t device, char *type, size_t room)
 
 static docket_status refuse_network(const docket__path *path, const char *name, docket_error *error)
 {
-    return docket__error_set(error, DOCKET_STORE,
-                             "%s lies on a network file system (%s): an SQLite store needs a local one; for a store that "
-                             "machines share use a server store",
-                             path->file, name);
+    return docket__error_set(
+        error, DOCKET_STORE,
+        "%s lies on a network file system (%s): an SQLite store needs a local one; for a store that "
+        "machines share use a server store",
+        path->file, name);
 }
 
 static docket_status check_file_system(const docket__path *path, docket_error *error)
@@ -205,7 +208,8 @@ static docket_status check_file_system(const docket__path *path, docket_error *e
 
 static docket_status refuse_link(docket_error *error, const char *file)
 {
-    return docket__error_set(error, DOCKET_STORE, "%s is a link: docket follows none, give the file's own path", file);
+    return docket__error_set(error, DOCKET_STORE, "%s is a link: docket follows none, give the file's own path",
+                             file);
 }
 
 static docket_status check_sibling(const char *file, const char *suffix, docket_error *error)
@@ -241,7 +245,8 @@ docket_status docket__path_inspect(const docket__path *path, struct stat *status
             result = docket__error_set(error, DOCKET_STORE, "%s is %s, not a file", path->file,
                                        S_ISDIR(status->st_mode) ? "a directory" : "a special file");
         } else if (status->st_size == 1) { /* which SQLite takes for an empty database */
-            result = docket__error_set(error, DOCKET_CORRUPT, "%s is not a docket store: it holds one byte", path->file);
+            result =
+                docket__error_set(error, DOCKET_CORRUPT, "%s is not a docket store: it holds one byte", path->file);
         }
     }
     for (size_t i = 0; result == DOCKET_OK && i < SIBLING_COUNT; i++) {
@@ -253,9 +258,10 @@ docket_status docket__path_inspect(const docket__path *path, struct stat *status
 docket_status docket__path_check_writable(const docket__path *path, bool exists, docket_error *error)
 {
     if (faccessat(AT_FDCWD, path->folder, W_OK | X_OK, AT_EACCESS) != 0) {
-        return fail_system(error, path->folder,
-                           "SQLite keeps its log in this folder, which cannot be written (the option read_only opens "
-                           "a store to look at)");
+        return fail_system(
+            error, path->folder,
+            "SQLite keeps its log in this folder, which cannot be written (the option read_only opens "
+            "a store to look at)");
     }
     if (exists && faccessat(AT_FDCWD, path->file, R_OK | W_OK, AT_EACCESS) != 0) {
         return fail_system(error, path->file,
@@ -290,8 +296,8 @@ bool docket__path_was_being_made(const docket__path *path)
     }
     docket__free(name);
     /* "The initial size of the database in pages": source, SQLite's file format, section 3. */
-    return size == (ssize_t)sizeof head && memcmp(head, magic, sizeof magic) == 0 && head[16] == 0 && head[17] == 0 &&
-           head[18] == 0 && head[19] == 0;
+    return size == (ssize_t)sizeof head && memcmp(head, magic, sizeof magic) == 0 && head[16] == 0 &&
+           head[17] == 0 && head[18] == 0 && head[19] == 0;
 }
 
 docket_status docket__path_remove_all(const docket__path *path, docket_error *error)

@@ -8,10 +8,11 @@ docket_status docket__sqlite_check_file(const docket__sqlite *self, docket_error
     if (docket__path_is_same(&self->path, &self->file)) {
         return DOCKET_OK;
     }
-    return docket__error_set(error, DOCKET_STORE,
-                             "%s: the file was replaced or removed while the store was open: close the store and open "
-                             "it again",
-                             self->url);
+    return docket__error_set(
+        error, DOCKET_STORE,
+        "%s: the file was replaced or removed while the store was open: close the store and open "
+        "it again",
+        self->url);
 }
 
 /* The path may lead to another file by now, and SQLite would not notice. */
@@ -22,7 +23,8 @@ static docket_status check_opened(docket__sqlite *self, docket__connection *conn
     if (status == DOCKET_OK) {
         sqlite3_file_control(connection->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
         if (moved) {
-            status = docket__error_set(error, DOCKET_STORE, "%s: the file was replaced while it was opened", self->url);
+            status =
+                docket__error_set(error, DOCKET_STORE, "%s: the file was replaced while it was opened", self->url);
         }
     }
     return status;

@@ -34,8 +34,8 @@ static void note_table(const docket__sqlite *self, const char *name, table_inven
     snprintf(inventory->other, sizeof inventory->other, "%.48s", name);
 }
 
-static docket_status take_inventory(const docket__sqlite *self, docket__connection *connection, table_inventory *inventory,
-                                    docket_error *error)
+static docket_status take_inventory(const docket__sqlite *self, docket__connection *connection,
+                                    table_inventory *inventory, docket_error *error)
 {
     docket_status status = DOCKET_OK;
     int code;
@@ -67,9 +67,9 @@ static docket_status judge_format(const docket__sqlite *self, sqlite3_stmt *row,
                                  self->url, self->prefix, text != NULL ? text : "", DOCKET__SQLITE_FORMAT);
     }
     if (sqlite3_column_int64(row, 0) > DOCKET__SQLITE_FORMAT) {
-        return docket__error_set(error, DOCKET_SCHEMA_NEWER,
-                                 "%s has format %lld, and docket %s reads up to %d: use a newer docket", self->url,
-                                 (long long)sqlite3_column_int64(row, 0), DOCKET_VERSION_STRING, DOCKET__SQLITE_FORMAT);
+        return docket__error_set(
+            error, DOCKET_SCHEMA_NEWER, "%s has format %lld, and docket %s reads up to %d: use a newer docket",
+            self->url, (long long)sqlite3_column_int64(row, 0), DOCKET_VERSION_STRING, DOCKET__SQLITE_FORMAT);
     }
     return DOCKET_OK;
 }
@@ -153,11 +153,12 @@ docket_status docket__probe_file(const docket__sqlite *self, docket__verdict *ve
     }
     if (status == DOCKET_STORE && (error->code & 0xff) == SQLITE_CANTOPEN &&
         faccessat(AT_FDCWD, self->path.folder, W_OK, AT_EACCESS) != 0) {
-        return docket__error_set(error, DOCKET_STORE,
-                                 "%s: SQLite cannot read its log, because the folder is read-only and the files %s-wal "
-                                 "and %s-shm are not both there: open the store once where it can be written, or copy "
-                                 "its files to such a folder",
-                                 self->url, strrchr(self->path.file, '/') + 1, strrchr(self->path.file, '/') + 1);
+        return docket__error_set(
+            error, DOCKET_STORE,
+            "%s: SQLite cannot read its log, because the folder is read-only and the files %s-wal "
+            "and %s-shm are not both there: open the store once where it can be written, or copy "
+            "its files to such a folder",
+            self->url, strrchr(self->path.file, '/') + 1, strrchr(self->path.file, '/') + 1);
     }
     if (status == DOCKET_STORE && error->code == SQLITE_READONLY_ROLLBACK) {
         /* A rollback journal is left. If the transaction was the first one, nothing is lost by rolling it back. */
@@ -166,9 +167,9 @@ docket_status docket__probe_file(const docket__sqlite *self, docket__verdict *ve
             *verdict = DOCKET__FILE_EMPTY;
             return DOCKET_OK;
         }
-        return docket__error_set(error, DOCKET_CORRUPT,
-                                 "%s is not a docket store: it has a rollback journal of an interrupted transaction",
-                                 self->url);
+        return docket__error_set(
+            error, DOCKET_CORRUPT,
+            "%s is not a docket store: it has a rollback journal of an interrupted transaction", self->url);
     }
     return status;
 }

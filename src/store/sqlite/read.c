@@ -7,10 +7,7 @@
 
 #include <string.h>
 
-enum {
-    PAGE_RECORDS = 1024,
-    PAGE_BYTES = 8 << 20
-};
+enum { PAGE_RECORDS = 1024, PAGE_BYTES = 8 << 20 };
 
 static docket_status take_found(docket__sqlite *self, docket__connection *reader, sqlite3_stmt *row,
                                 docket_found *found, docket_record **record, docket_error *error)
@@ -98,8 +95,8 @@ static docket_status read_row(docket__sqlite *self, docket__connection *reader, 
     return DOCKET_OK;
 }
 
-static docket_status read_page(docket__sqlite *self, docket__connection *reader, const char *execution_id, record_page *page,
-                               docket_error *error)
+static docket_status read_page(docket__sqlite *self, docket__connection *reader, const char *execution_id,
+                               record_page *page, docket_error *error)
 {
     docket_status status = DOCKET_OK;
     int64_t now_ms = docket__wall_now_ms(&self->wall);
@@ -155,8 +152,8 @@ docket_status docket__sqlite_scan(void *handle, const char *execution_id, docket
     return status;
 }
 
-docket_status docket__sqlite_schema(void *handle, const char *type, const uint8_t fingerprint[32], docket_buffer *out,
-                                    docket_error *error)
+docket_status docket__sqlite_schema(void *handle, const char *type, const uint8_t fingerprint[32],
+                                    docket_buffer *out, docket_error *error)
 {
     docket__sqlite *self = handle;
     docket__connection *reader = NULL;

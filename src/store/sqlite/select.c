@@ -19,7 +19,8 @@ static docket_status add_conditions(docket_buffer *text, const docket_checkpoint
         const char *condition;
     } conditions[] = {
         {filter->step != NULL, " AND step = (SELECT id FROM @step WHERE name = ?5)"},
-        {filter->key != NULL, " AND id = (SELECT id FROM @checkpoint INDEXED BY @checkpoint_execution WHERE key = ?6)"},
+        {filter->key != NULL,
+         " AND id = (SELECT id FROM @checkpoint INDEXED BY @checkpoint_execution WHERE key = ?6)"},
         {filter->older_than_ms > 0, " AND created <= ?7"},
         {!filter->failures, " AND kind <> 3"},
         {!filter->expired, " AND (expires = 0 OR expires > ?8)"},
@@ -167,8 +168,9 @@ static docket_status list_window(docket__connection *reader, sqlite3_stmt *row, 
 }
 
 static docket_status list_with(docket__sqlite *self, docket__connection *reader,
-                               const docket_checkpoint_filter *filter, int64_t *position, docket_checkpoint *entries,
-                               size_t capacity, size_t *count, docket_arena *arena, docket_error *error)
+                               const docket_checkpoint_filter *filter, int64_t *position,
+                               docket_checkpoint *entries, size_t capacity, size_t *count, docket_arena *arena,
+                               docket_error *error)
 {
     int64_t last = 0;
     const char *begin = filter->execution_id != NULL ? docket__sql_list_execution : docket__sql_list;
@@ -176,14 +178,14 @@ static docket_status list_with(docket__sqlite *self, docket__connection *reader,
     if (status != DOCKET_OK) {
         return status;
     }
-    sqlite3_stmt *row = prepare_filtered(reader, filter, begin, docket__sql_list_end,
-                                         docket__wall_now_ms(&self->wall), error);
+    sqlite3_stmt *row =
+        prepare_filtered(reader, filter, begin, docket__sql_list_end, docket__wall_now_ms(&self->wall), error);
     if (row == NULL) {
         return error->status;
     }
     while (status == DOCKET_OK && *count < capacity && *position < last) {
-        status = list_window(reader, row, position, end_of_window(filter, *position, last), entries, capacity, count,
-                             arena, error);
+        status = list_window(reader, row, position, end_of_window(filter, *position, last), entries, capacity,
+                             count, arena, error);
     }
     sqlite3_finalize(row);
     return status;
@@ -297,7 +299,8 @@ static docket_status find_filtered(docket__sqlite *self, const docket_checkpoint
     }
     /* Sorting what an index gives would cost more with every batch; there the first rows are as good as any. */
     const char *tail = has_index(filter) ? " LIMIT ?3" : " ORDER BY id LIMIT ?3";
-    sqlite3_stmt *row = prepare_filtered(&self->writer, filter, begin, tail, docket__wall_now_ms(&self->wall), error);
+    sqlite3_stmt *row =
+        prepare_filtered(&self->writer, filter, begin, tail, docket__wall_now_ms(&self->wall), error);
     if (row == NULL) {
         return error->status;
     }

@@ -83,7 +83,8 @@ docket_status docket_sqlite_begin(docket_store *store, struct sqlite3 *db, docke
 static docket_status commit_visit(sqlite3 *db, docket_error *error)
 {
     if (sqlite3_get_autocommit(db)) {
-        return docket__error_set(error, DOCKET_STORE, "the transaction was ended, or rolled back by SQLite, before");
+        return docket__error_set(error, DOCKET_STORE,
+                                 "the transaction was ended, or rolled back by SQLite, before");
     }
     int code = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
     return code == SQLITE_OK ? DOCKET_OK : fail_statement(db, "COMMIT", code, error);

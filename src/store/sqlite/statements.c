@@ -34,12 +34,12 @@ const char *const docket__sql_create[] = {
 const char docket__sql_tables[] =
     "SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_'";
 const char docket__sql_format[] = "SELECT value FROM @meta WHERE name = 'format'";
-const char docket__sql_marks[] =
-    "SELECT EXISTS (SELECT 1 FROM sqlite_master) OR EXISTS (SELECT 1 FROM pragma_application_id WHERE application_id <> 0)"
-    " OR EXISTS (SELECT 1 FROM pragma_user_version WHERE user_version <> 0)";
+const char docket__sql_marks[] = "SELECT EXISTS (SELECT 1 FROM sqlite_master) OR EXISTS (SELECT 1 FROM "
+                                 "pragma_application_id WHERE application_id <> 0)"
+                                 " OR EXISTS (SELECT 1 FROM pragma_user_version WHERE user_version <> 0)";
 
-#define COLUMNS                                                                                                  \
-    "id, key, execution, step, type, format, codec, kind, scope, step_version, attempts, created, expires, "      \
+#define COLUMNS                                                                                              \
+    "id, key, execution, step, type, format, codec, kind, scope, step_version, attempts, created, expires, " \
     "duration, checksum, inputs, value"
 
 const char *const docket__sql_texts[DOCKET__SQL_COUNT] = {
@@ -79,16 +79,15 @@ const char *const docket__sql_texts[DOCKET__SQL_COUNT] = {
     [DOCKET__SQL_EXPIRED] = "SELECT id, execution FROM @checkpoint INDEXED BY @checkpoint_expires"
                             " WHERE expires > 0 AND expires <= ?1 LIMIT ?2",
     /* The newest name stays, so that its id is not given away again. */
-    [DOCKET__SQL_DROP_EXECUTION] =
-        "DELETE FROM @execution WHERE id = ?1 AND id < (SELECT max(id) FROM @execution)"
-        " AND NOT EXISTS (SELECT 1 FROM @checkpoint WHERE execution = ?1)",
+    [DOCKET__SQL_DROP_EXECUTION] = "DELETE FROM @execution WHERE id = ?1 AND id < (SELECT max(id) FROM @execution)"
+                                   " AND NOT EXISTS (SELECT 1 FROM @checkpoint WHERE execution = ?1)",
 };
 
-#define LIST_COLUMNS                                                                                             \
-    "SELECT c.id, c.key, c.kind, e.name, s.name, t.name, t.fingerprint, c.step_version, c.scope, c.inputs, "      \
-    "c.created, c.expires, c.duration, c.attempts, c.size, c.status, c.code, "                                    \
-    "CASE WHEN c.kind = 3 THEN c.value END FROM @checkpoint c "                                                   \
-    "LEFT JOIN @execution e ON e.id = c.execution LEFT JOIN @step s ON s.id = c.step "                            \
+#define LIST_COLUMNS                                                                                         \
+    "SELECT c.id, c.key, c.kind, e.name, s.name, t.name, t.fingerprint, c.step_version, c.scope, c.inputs, " \
+    "c.created, c.expires, c.duration, c.attempts, c.size, c.status, c.code, "                               \
+    "CASE WHEN c.kind = 3 THEN c.value END FROM @checkpoint c "                                              \
+    "LEFT JOIN @execution e ON e.id = c.execution LEFT JOIN @step s ON s.id = c.step "                       \
     "LEFT JOIN @type t ON t.id = c.type WHERE c.id IN "
 
 const char docket__sql_list[] = LIST_COLUMNS "(SELECT id FROM @checkpoint WHERE id > ?1 AND id <= ?2";

@@ -94,10 +94,10 @@ enum {
 };
 
 /* Listing and forgetting put a filter's conditions together from these; see select.c. */
-extern const char docket__sql_list[];          /* + conditions + docket__sql_list_end */
+extern const char docket__sql_list[];           /* + conditions + docket__sql_list_end */
 extern const char docket__sql_list_execution[]; /* the same for one execution, by its index */
 extern const char docket__sql_list_end[];
-extern const char docket__sql_find[];          /* ids and executions of the rows to be forgotten */
+extern const char docket__sql_find[]; /* ids and executions of the rows to be forgotten */
 extern const char docket__sql_find_execution[];
 
 /* A copy of `text` with the prefix in the place of every `@`; free with docket__free. NULL when memory is exhausted. */
