@@ -183,7 +183,7 @@ static void test_a_straggler_is_told_of_and_its_end_too(void **state)
 }
 
 /* Its thread does not count against the pool's size. */
-static void starve(int64_t step_limit_ms, int64_t request_limit_ms)
+static void starve(int64_t step_limit_ms)
 {
     enum { STRAGGLERS = 3 };
     bed in = {.inside = GATE_INIT(STRAGGLERS), .let_go = GATE_INIT(1), .out = GATE_INIT(STRAGGLERS)};
@@ -193,9 +193,20 @@ static void starve(int64_t step_limit_ms, int64_t request_limit_ms)
                                    .grace_ms = 1};
     docket_graph *graph = graph_of_one(&graph_options, &block_left_step, &options);
     docket_graph *other = graph_of_one(&graph_options, &count_letters_step, NULL);
-    docket_request request = {DOCKET_REQUEST_INIT, .output = DOCKET_OF(Left), .time_limit_ms = request_limit_ms};
+    docket_request request = {DOCKET_REQUEST_INIT, .output = DOCKET_OF(Left)};
     for (int i = 0; i < STRAGGLERS; i++) {
-        assert_status(DOCKET_TIMEOUT, run_for_status(graph, &request));
+        caller called;
+        request.cancel = docket_cancel_new();
+        caller_start(&called, graph, &request);
+        for (int waited_ms = 0; in.seen.inside <= i && waited_ms < GATE_LIMIT_MS; waited_ms++) {
+            pause_ms(1);
+        }
+        if (step_limit_ms == 0) {
+            docket_cancel_set(request.cancel);
+        }
+        assert_status(step_limit_ms == 0 ? DOCKET_CANCELLED : DOCKET_TIMEOUT, caller_join(&called)->status);
+        outcome_free(&called.outcome);
+        docket_cancel_free(request.cancel);
     }
     IS text = {.value = "hello"};
     docket_request next = {DOCKET_REQUEST_INIT, .output = DOCKET_OF(LC), DOCKET_INPUTS(DOCKET_IN(IS, &text)),
@@ -211,8 +222,8 @@ static void starve(int64_t step_limit_ms, int64_t request_limit_ms)
 static void test_stragglers_starve_nobody(void **state)
 {
     (void)state;
-    starve(20, 0);
-    starve(0, 20);
+    starve(20);
+    starve(0);
 }
 
 /* Nor does it keep the end of its own execution from being told. */

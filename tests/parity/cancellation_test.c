@@ -583,6 +583,7 @@ static docket_status complain(docket_ctx *ctx, LC *out)
 {
     bed *in = docket_ctx_user(ctx);
     if (entries_enter(&in->seen) == 1) {
+        gate_arrive(&in->inside);
         docket_status slept = docket_sleep(ctx, LONG_MS);
         entries_leave(&in->seen);
         gate_arrive(&in->touched);
@@ -603,11 +604,17 @@ static void no_absence_is_recorded_of_a_step_that_was_cut_short(void **state)
                                    .on_failure = DOCKET_FAILURE_IS_ABSENT};
     docket_graph *graph = graph_of_one(NULL, &complain_step, &options);
     docket_error error;
-    docket_request request = request_with(NULL, 50);
-    assert_status(DOCKET_TIMEOUT, docket_execute(graph, &request, NULL, &error));
+    docket_request request = request_with(docket_cancel_new(), 0);
+    caller called;
+    caller_start(&called, graph, &request);
+    assert_true(gate_wait(&own.inside));
+    docket_cancel_set(request.cancel);
+    assert_status(DOCKET_CANCELLED, caller_join(&called)->status);
+    outcome_free(&called.outcome);
+    docket_cancel_free(request.cancel);
     assert_true(gate_wait(&own.touched));
     usleep(50000); /* what would be recorded has been by now */
-    request.time_limit_ms = 0;
+    request.cancel = NULL;
     docket_result *result = NULL;
     assert_status(DOCKET_OK, docket_execute(graph, &request, &result, &error));
     assert_int_equal(DOCKET_RESULT(result, LC)->count, 2);
