@@ -225,10 +225,12 @@ static void garbage_is_left_alone(void **state)
         bytes[i] = (uint8_t)(i * 167 + i / 3 + 1);
     }
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        /* SQLite takes a file of one byte for an empty database; docket looks itself. */
+        const char *part = sizes[i] == 1 ? "it holds one byte" : "not a database";
         assert_true(file_write(self->file, bytes, sizes[i]));
-        assert_left_alone(self, DOCKET_CORRUPT, "not a database", DEFAULTS);
-        assert_left_alone(self, DOCKET_CORRUPT, "not a database", OPTIONS(.read_only = true));
-        assert_left_alone(self, DOCKET_CORRUPT, "not a database", OPTIONS(.shared_database = true));
+        assert_left_alone(self, DOCKET_CORRUPT, part, DEFAULTS);
+        assert_left_alone(self, DOCKET_CORRUPT, part, OPTIONS(.read_only = true));
+        assert_left_alone(self, DOCKET_CORRUPT, part, OPTIONS(.shared_database = true));
     }
     memset(bytes, 0, sizeof bytes);
     assert_true(file_write(self->file, bytes, 4096));
