@@ -1,7 +1,7 @@
 /* Every allocation that docket makes fails once: first each alone, then each with all that follow. Whatever the place,
  * a call answers DOCKET_NO_MEMORY or succeeds, nothing leaks, and the same objects work when memory is back.
  *
- * SQLite and libcrypto have allocators of their own; SQLite's is treated in sqlite_memory_test.c. */
+ * SQLite and libcrypto have allocators of their own, which are left alone. */
 #include "faults/scarce.h"
 #include "faults/stock.h"
 #include "faults/world.h"
