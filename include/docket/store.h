@@ -22,7 +22,8 @@ typedef enum docket_durability {
 /** Options of a store. Start with DOCKET_STORE_OPTIONS_INIT; 0 and NULL mean the default of each. */
 typedef struct docket_store_options {
     size_t struct_size;
-    const char *prefix; /* of table names: 1 to 32 of a-z 0-9 _, starting with a letter; NULL = "docket_" */
+    const char *prefix; /* of table names: 1 to 32 of a-z 0-9 _, starting with a letter but not with sqlite_;
+                           NULL = "docket_" */
     docket_durability durability;
     size_t max_payload_bytes; /* of one value: 0 = 64 MiB */
     int64_t busy_timeout_ms;  /* how long a commit waits for other writers of the file: 0 = 10 seconds */

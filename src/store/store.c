@@ -31,8 +31,10 @@ static const int64_t longest_retry_ms = 250;
 
 static bool is_prefix(const char *prefix)
 {
+    static const char reserved[] = "sqlite_"; /* by SQLite, which makes no such tables */
     size_t length = strlen(prefix);
-    if (length < 1 || length > 32 || prefix[0] < 'a' || prefix[0] > 'z') {
+    if (length < 1 || length > 32 || prefix[0] < 'a' || prefix[0] > 'z' ||
+        strncmp(prefix, reserved, sizeof reserved - 1) == 0) {
         return false;
     }
     return strspn(prefix, "abcdefghijklmnopqrstuvwxyz0123456789_") == length;
@@ -53,7 +55,7 @@ docket_status docket__store_options_read(docket_store_options *options, const do
         return docket__error_set(
             error, DOCKET_INVALID,
             "the table prefix \"%.64s\" is not acceptable: 1 to 32 of a-z 0-9 _, starting with a "
-            "letter",
+            "letter, but not with sqlite_",
             options->prefix);
     }
     if (options->durability != DOCKET_DURABILITY_FULL && options->durability != DOCKET_DURABILITY_PROCESS) {
