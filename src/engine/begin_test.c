@@ -101,6 +101,48 @@ static void test_done_may_end_an_execution_without_steps(void **state)
     stop_and_free(graph);
 }
 
+/* `done` runs on a thread of the pool, the only one here, and may execute something itself. */
+typedef struct chain_of_executions {
+    docket_graph *graph;
+    gate done;
+    int count;
+} chain_of_executions;
+
+static void execute_again(void *arg)
+{
+    chain_of_executions *self = arg;
+    IS in = {.value = "again"};
+    outcome of = run(self->graph, &(docket_request){
+                                      DOCKET_REQUEST_INIT,
+                                      .output = DOCKET_OF(LC),
+                                      DOCKET_INPUTS(DOCKET_IN(IS, &in)),
+                                      .time_limit_ms = GATE_LIMIT_MS,
+                                  });
+    self->count = of.status == DOCKET_OK ? DOCKET_RESULT(of.result, LC)->count : -1;
+    outcome_free(&of);
+    gate_arrive(&self->done);
+}
+
+static void test_done_may_execute(void **state)
+{
+    (void)state;
+    docket_pool *pool = docket_pool_new(1);
+    docket_graph_options graph_options = {DOCKET_GRAPH_OPTIONS_INIT, .pool = pool};
+    chain_of_executions self = {.graph = graph_of_one(&graph_options, &count_letters_step, NULL),
+                                .done = GATE_INIT(1)};
+    IS in = {.value = "hello"};
+    docket_input input = DOCKET_IN(IS, &in);
+    docket_request request = letters_request(&input);
+    docket_execution *execution = NULL;
+    docket_error error;
+    assert_status(DOCKET_OK, docket_execute_begin(self.graph, &request, execute_again, &self, &execution, &error));
+    assert_true(gate_wait(&self.done));
+    assert_status(DOCKET_OK, docket_execution_end(execution, NULL, &error));
+    assert_int_equal(self.count, 5);
+    stop_and_free(self.graph);
+    docket_pool_free(pool);
+}
+
 static void test_what_never_begins_is_not_done(void **state)
 {
     (void)state;
@@ -436,6 +478,7 @@ int main(void)
         SITE_MEMORY(test_begin_and_end),
         SITE_MEMORY(test_done_may_end_the_execution),
         SITE_MEMORY(test_done_may_end_an_execution_without_steps),
+        SITE_MEMORY(test_done_may_execute),
         SITE_MEMORY(test_what_never_begins_is_not_done),
         SITE_MEMORY(test_cancel),
         SITE_MEMORY(test_the_end_does_not_wait_for_a_straggler),

@@ -376,6 +376,27 @@ static void test_the_context_works_in_the_child(void **state)
     docket_graph_free(graph);
 }
 
+/* Handles of the parent are not for the child. */
+static docket_status execute_in_child(docket_ctx *ctx, LC *out, const IS *in)
+{
+    outcome of = run_letters(docket_ctx_user(ctx), NULL, in->value);
+    out->count = (int32_t)of.status;
+    outcome_free(&of);
+    return DOCKET_OK;
+}
+DOCKET_STEP(execute_in_child, LC, IS);
+
+static void test_graphs_of_the_parent_answer_forked(void **state)
+{
+    (void)state;
+    docket_graph *below = graph_of_one(NULL, &count_letters_step, NULL);
+    docket_step_options options = {DOCKET_STEP_OPTIONS_INIT, .user = below, .isolated = true};
+    docket_graph *graph = graph_of_one(NULL, &execute_in_child_step, &options);
+    assert_int_equal(letters_count(graph, NULL, "text"), DOCKET_FORKED);
+    docket_graph_free(graph);
+    docket_graph_free(below);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +412,7 @@ int main(void)
         SITE_MEMORY(test_other_children_are_left_alone),
         SITE_MEMORY(test_many_at_once),
         SITE_MEMORY(test_the_context_works_in_the_child),
+        SITE_MEMORY(test_graphs_of_the_parent_answer_forked),
     };
     return cmocka_run_group_tests(tests, map_page, NULL);
 }

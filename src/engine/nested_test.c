@@ -297,6 +297,56 @@ static void test_a_siblings_failure_goes_down(void **state)
     close_nap(&of, graph);
 }
 
+/* Begun inside and left to others: it may outlive the step, its execution and its graph. */
+
+typedef struct orphan {
+    docket_graph *below;
+    docket_execution *execution;
+    gate inside, let_go;
+} orphan;
+
+static docket_status wait_below(docket_ctx *ctx, LC *out, const IS *in)
+{
+    orphan *of = docket_ctx_user(ctx);
+    gate_arrive(&of->inside);
+    out->count = (int32_t)strlen(in->value);
+    out->original = docket_strdup(ctx, docket_ctx_execution_id(ctx));
+    return gate_wait(&of->let_go) ? DOCKET_OK : docket_fail(ctx, 1, "nobody came");
+}
+DOCKET_STEP(wait_below, LC, IS);
+
+static docket_status leave_behind(docket_ctx *ctx, Outer *out, const IS *in)
+{
+    orphan *of = docket_ctx_user(ctx);
+    docket_error error;
+    docket_request request = {DOCKET_REQUEST_INIT, .output = DOCKET_OF(LC), DOCKET_INPUTS(DOCKET_IN(IS, in))};
+    out->count = 1;
+    docket_status status = docket_execute_begin(of->below, &request, NULL, NULL, &of->execution, &error);
+    return status == DOCKET_OK && gate_wait(&of->inside) ? DOCKET_OK : docket_fail_from(ctx, &error);
+}
+DOCKET_STEP(leave_behind, Outer, IS);
+
+static void test_a_nested_execution_may_outlive_its_step(void **state)
+{
+    (void)state;
+    orphan of = {.inside = GATE_INIT(1), .let_go = GATE_INIT(1)};
+    docket_step_options options = {DOCKET_STEP_OPTIONS_INIT, .user = &of};
+    of.below = graph_of_one(NULL, &wait_below_step, &options);
+    docket_graph *graph = graph_of_one(NULL, &leave_behind_step, &options);
+    outcome got = run_outer(graph, "up");
+    assert_status(DOCKET_OK, got.status);
+    outcome_free(&got);
+    docket_graph_free(graph);
+    gate_arrive(&of.let_go);
+    docket_result *result = NULL;
+    docket_error error;
+    assert_status(DOCKET_OK, docket_execution_end(of.execution, &result, &error));
+    assert_int_equal(DOCKET_RESULT(result, LC)->count, 5);
+    assert_string_equal(DOCKET_RESULT(result, LC)->original, "up/leave_behind");
+    docket_graph_free(of.below);
+    docket_result_free(result);
+}
+
 /* Keys that come round. */
 
 static docket_status call_itself(docket_ctx *ctx, LC *out, const IS *in)
@@ -471,6 +521,7 @@ int main(void)
         SITE_MEMORY(test_the_cancellation_of_a_begun_execution_goes_down),
         SITE_MEMORY(test_limits_go_down),
         SITE_MEMORY(test_a_siblings_failure_goes_down),
+        SITE_MEMORY(test_a_nested_execution_may_outlive_its_step),
         SITE_EACH_STORE(test_a_step_that_needs_itself_is_a_conflict),
         SITE_EACH_STORE(test_steps_that_need_each_other_are_a_conflict),
         SITE_EACH_STORE(test_one_tree_shares_a_failure),

@@ -424,6 +424,42 @@ static void n_12_a_wait_for_another_owner_is_told(void **state)
     recorder_free(&events);
 }
 
+/* An observer may call docket, also to stop what it is told about. */
+
+typedef struct stopper {
+    docket_cancel *cancel;
+    docket_graph *other;
+    atomic_int other_count;
+} stopper;
+
+static void stop_at_the_start(void *arg, const docket_event *event)
+{
+    stopper *self = arg;
+    if (event->kind == DOCKET_EVENT_STEP_START) {
+        atomic_store(&self->other_count, letters_count(self->other, NULL, "another"));
+        docket_cancel_set(self->cancel);
+    }
+}
+
+static void n_12_an_observer_may_cancel_and_execute(void **state)
+{
+    (void)state;
+    stopper self = {.cancel = docket_cancel_new(), .other = graph_of_one(NULL, &count_letters_step, NULL)};
+    docket_observer observer = {stop_at_the_start, &self};
+    docket_graph_options graph_options = {DOCKET_GRAPH_OPTIONS_INIT, .observers = &observer, .observer_count = 1};
+    docket_graph *graph = graph_of_one(&graph_options, &count_letters_step, NULL);
+    IS in = {.value = "text"};
+    docket_request request = {DOCKET_REQUEST_INIT, .output = DOCKET_OF(LC), DOCKET_INPUTS(DOCKET_IN(IS, &in)),
+                              .cancel = self.cancel};
+    assert_status(DOCKET_CANCELLED, run_for_status(graph, &request));
+    docket_error error;
+    assert_status(DOCKET_OK, docket_graph_stop(graph, GATE_LIMIT_MS, &error));
+    assert_int_equal(self.other_count, 7);
+    docket_cancel_free(self.cancel);
+    docket_graph_free(graph);
+    docket_graph_free(self.other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +474,7 @@ int main(void)
         cmocka_unit_test(n_12_several_observers_are_called_in_the_given_order),
         cmocka_unit_test(n_12_names_of_events),
         SITE_EACH_STORE(n_12_a_wait_for_another_owner_is_told),
+        cmocka_unit_test(n_12_an_observer_may_cancel_and_execute),
         cmocka_unit_test(f_44_a_nested_execution_names_its_parent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
