@@ -171,7 +171,7 @@ FAMILY(Blob);
     {                                             \
         (const uint8_t *)(text), sizeof(text) - 1 \
     }
-#define L(T, ...) (const T[]){__VA_ARGS__}, sizeof((const T[]){__VA_ARGS__}) / sizeof(T)
+#define L(T, ...) (T[]){__VA_ARGS__}, sizeof((T[]){__VA_ARGS__}) / sizeof(T)
 
 static const Pair pair_values[] = {
     {"ab", "c"},   {"a", "bc"},    {"abc", ""},       {"", "abc"},      {"ABC", ""},         {"abc ", ""},
@@ -210,11 +210,19 @@ static const Words words_values[] = {
     {L(const char *, "a", "bc", "")},
 };
 static const Rows rows_values[] = {
-    {L(int64_t, 1, 2), L(int64_t, 3)}, {L(int64_t, 1), L(int64_t, 2, 3)}, {L(int64_t, 1, 2, 3), NULL, 0},
-    {NULL, 0, L(int64_t, 1, 2, 3)},    {L(int64_t, 12), L(int64_t, 3)},   {NULL, 0, NULL, 0},
-    {L(int64_t, 0), NULL, 0},          {NULL, 0, L(int64_t, 0)},          {L(int64_t, 0, 0), NULL, 0},
-    {L(int64_t, 0), L(int64_t, 0)},    {L(int64_t, -1), NULL, 0},         {L(int64_t, 128, 1), NULL, 0},
-    {L(int64_t, 1, 128), NULL, 0},
+    {L(const int64_t, 1, 2), L(const int64_t, 3)},
+    {L(const int64_t, 1), L(const int64_t, 2, 3)},
+    {L(const int64_t, 1, 2, 3), NULL, 0},
+    {NULL, 0, L(const int64_t, 1, 2, 3)},
+    {L(const int64_t, 12), L(const int64_t, 3)},
+    {NULL, 0, NULL, 0},
+    {L(const int64_t, 0), NULL, 0},
+    {NULL, 0, L(const int64_t, 0)},
+    {L(const int64_t, 0, 0), NULL, 0},
+    {L(const int64_t, 0), L(const int64_t, 0)},
+    {L(const int64_t, -1), NULL, 0},
+    {L(const int64_t, 128, 1), NULL, 0},
+    {L(const int64_t, 1, 128), NULL, 0},
 };
 static const Numbers numbers_values[] = {
     {1, 23, 0, 0},         {12, 3, 0, 0},        {123, 0, 0, 0},       {0, 123, 0, 0},       {0, 0, 123, 0},
@@ -237,14 +245,14 @@ static const Outer outer_values[] = {
 static const Pairs pairs_values[] = {
     {NULL, 0, ""},
     {NULL, 0, "x"},
-    {L(Pair, {"", ""}), ""},
-    {L(Pair, {"", ""}, {"", ""}), ""},
-    {L(Pair, {"a", "b"}, {"c", "d"}), ""},
-    {L(Pair, {"a", "b"}), "cd"},
-    {L(Pair, {"a", ""}, {"b", ""}), ""},
-    {L(Pair, {"", "a"}, {"", "b"}), ""},
-    {L(Pair, {"a", "b"}, {"", ""}), ""},
-    {L(Pair, {"", ""}, {"a", "b"}), ""},
+    {L(const Pair, {"", ""}), ""},
+    {L(const Pair, {"", ""}, {"", ""}), ""},
+    {L(const Pair, {"a", "b"}, {"c", "d"}), ""},
+    {L(const Pair, {"a", "b"}), "cd"},
+    {L(const Pair, {"a", ""}, {"b", ""}), ""},
+    {L(const Pair, {"", "a"}, {"", "b"}), ""},
+    {L(const Pair, {"a", "b"}, {"", ""}), ""},
+    {L(const Pair, {"", ""}, {"a", "b"}), ""},
 };
 static const Small small_values[] = {
     {{0, 0}, {0, 0, 0}, false, SIDE_NONE, 0, 0},  {{1, 2}, {3, 0, 0}, false, SIDE_NONE, 0, 0},

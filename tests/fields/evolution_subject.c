@@ -36,17 +36,17 @@ typedef struct Entry Record;
 #endif
 #if CHANGE == 1 /* a member is added */
 RECORD((1, INT32, id), (2, STRING, name), REST, (5, STRING, note));
-#elif CHANGE == 3 /* a member is removed */
+#elif CHANGE == 3  /* a member is removed */
 RECORD((1, INT32, id), REST);
-#elif CHANGE == 4 /* a member is renamed */
+#elif CHANGE == 4  /* a member is renamed */
 RECORD((1, INT32, id), (2, STRING, label), REST);
-#elif CHANGE == 5 /* a member gets another number */
+#elif CHANGE == 5  /* a member gets another number */
 RECORD((1, INT32, id), (7, STRING, name), REST);
-#elif CHANGE == 6 /* a member gets another kind */
+#elif CHANGE == 6  /* a member gets another kind */
 RECORD((1, INT64, id), (2, STRING, name), REST);
-#elif CHANGE == 7 /* a member is made optional */
+#elif CHANGE == 7  /* a member is made optional */
 RECORD((1, OPTIONAL(INT32), id), (2, STRING, name), REST);
-#elif CHANGE == 8 /* a member is made a list */
+#elif CHANGE == 8  /* a member is made a list */
 RECORD((1, LIST(INT32), id), (2, STRING, name), REST);
 #elif CHANGE == 14 /* members change places and keep their numbers */
 RECORD((2, STRING, name), REST, (1, INT32, id));
@@ -184,10 +184,10 @@ int main(int argc, char **argv)
     }
     docket_graph *graph = make_graph(store, argv[2], argv[3]);
     const Ask ask = {.name = "name"};
-    docket_status status = docket_execute(graph,
-                                          &(docket_request){DOCKET_REQUEST_INIT, .output = DOCKET_OF(Report),
-                                                            DOCKET_INPUTS(DOCKET_IN(Ask, &ask))},
-                                          &result, &error);
+    docket_status status = docket_execute(
+        graph,
+        &(docket_request){DOCKET_REQUEST_INIT, .output = DOCKET_OF(Report), DOCKET_INPUTS(DOCKET_IN(Ask, &ask))},
+        &result, &error);
     snprintf(line, sizeof line, "%s",
              status == DOCKET_OK ? DOCKET_RESULT(result, Report)->text : docket_status_name(status));
     if (status != DOCKET_OK) {

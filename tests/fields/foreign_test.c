@@ -335,8 +335,7 @@ static void fr_51_other_applications_databases_are_refused(void **state)
         "CREATE TABLE docket_meta (id INTEGER, text)",
         "CREATE TABLE docket_checkpoint (id INTEGER)",
         "CREATE TABLE \"docket_meta \" (name, value)",
-        "CREATE TABLE people (name); CREATE TABLE docket_meta (name, value); INSERT INTO docket_meta VALUES "
-        "('format', 1)",
+        "CREATE TABLE a (b); CREATE TABLE docket_meta (name, value); INSERT INTO docket_meta VALUES ('format', 1)",
         "CREATE VIRTUAL TABLE words USING fts5(text)",
     };
     for (size_t i = 0; i < sizeof databases / sizeof databases[0]; i++) {

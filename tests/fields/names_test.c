@@ -99,8 +99,7 @@ static const char *const bad_names[] = {
     "\x1f",
     "\x7f",
     "\xc2\x80",
-    "\xc2\x9b"
-    "31m", /* the same as ESC [ in one character */
+    "\302\23331m", /* the same as ESC [ in one character */
     "\xff\xfe",
     "\xc3\x28",
     "\xc3",
