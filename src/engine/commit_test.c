@@ -330,6 +330,95 @@ static void test_what_is_not_to_be_recorded_is_not(void **state)
     docket_graph_free(graph);
 }
 
+/* Somebody else, whom no claim of this process holds back, was faster: what they recorded is taken. */
+static void test_a_commit_that_meets_a_record_adopts_it(void **state)
+{
+    (void)state;
+    for (int inline_commits = 0; inline_commits <= 1; inline_commits++) {
+        faulty_store store;
+        freshness of = {.good = true};
+        faulty_store_open(&store, inline_commits, NULL);
+        docket_graph *graph = fresh_graph(&of, store.store, (docket_step_options){DOCKET_STEP_OPTIONS_INIT});
+        assert_int_equal(letters_count(graph, NULL, "text"), 1);
+        faulty_store_set_lookup(&store, (fault){.kind = FAULT_FORGET});
+        IS in = {.value = "text"};
+        outcome got = run(graph, &(docket_request){DOCKET_REQUEST_INIT, .output = DOCKET_OF(LC),
+                                                   DOCKET_INPUTS(DOCKET_IN(IS, &in))});
+        assert_status(DOCKET_OK, got.status);
+        assert_int_equal(of.seen.runs, 2);
+        assert_int_equal(DOCKET_RESULT(got.result, LC)->count, 1);
+        assert_string_equal(DOCKET_RESULT(got.result, LC)->original, "text");
+        assert_int_equal(docket_result_state(got.result, DOCKET_OF(LC)), DOCKET_VALUE_RESTORED);
+        outcome_free(&got);
+
+        of.absent = true; /* whatever the late one would have said */
+        assert_int_equal(letters_count(graph, NULL, "text"), 1);
+        docket_graph_free(graph);
+        faulty_store_close(&store);
+    }
+}
+
+static docket_status count_at_the_gate(docket_ctx *ctx, LC *out, const IS *in)
+{
+    gate *gates = docket_ctx_user(ctx);
+    gate_arrive(&gates[0]);
+    out->count = (int32_t)strlen(in->value);
+    return gate_wait(&gates[1]) ? DOCKET_OK : docket_fail(ctx, 1, "nobody came");
+}
+DOCKET_STEP(count_at_the_gate, LC, IS);
+
+/* Forgetting a key that is being computed forgets what was there; the owner's commit stands. */
+static void test_forgetting_what_is_being_computed(void **state)
+{
+    docket_store *store = site_open(*state, NULL);
+    gate gates[2] = {GATE_INIT(1), GATE_INIT(1)};
+    docket_step_options options = {DOCKET_STEP_OPTIONS_INIT, .user = gates, .scope = DOCKET_SCOPE_WORKFLOW,
+                                   .store = store};
+    docket_graph *graph = graph_of_one(NULL, &count_at_the_gate_step, &options);
+    IS in = {.value = "text"};
+    docket_request request = {DOCKET_REQUEST_INIT, .execution_id = "f", .output = DOCKET_OF(LC),
+                              DOCKET_INPUTS(DOCKET_IN(IS, &in))};
+    caller called;
+    caller_start(&called, graph, &request);
+    assert_true(gate_wait(&gates[0]));
+    docket_checkpoint_filter filter = {DOCKET_CHECKPOINT_FILTER_INIT, .execution_id = "f"};
+    docket_error error;
+    uint64_t forgotten = 9;
+    assert_status(DOCKET_OK, docket_checkpoint_forget(store, &filter, &forgotten, &error));
+    assert_int_equal(forgotten, 0);
+    gate_arrive(&gates[1]);
+    assert_status(DOCKET_OK, caller_join(&called)->status);
+    outcome_free(&called.outcome);
+    assert_status(DOCKET_OK, docket_checkpoint_forget(store, &filter, &forgotten, &error));
+    assert_int_equal(forgotten, 1);
+    docket_graph_free(graph);
+}
+
+/* What one waited for is good, even if its time is over by the time one looks. */
+static void test_a_waiter_takes_what_expires_at_once(void **state)
+{
+    docket_store *store = site_open(*state, NULL);
+    gate gates[2] = {GATE_INIT(1), GATE_INIT(1)};
+    docket_step_options options = {DOCKET_STEP_OPTIONS_INIT, .user = gates, .scope = DOCKET_SCOPE_WORKFLOW,
+                                   .store = store, .ttl_ms = 1};
+    docket_graph *graph = graph_of_one(NULL, &count_at_the_gate_step, &options);
+    IS in = {.value = "text"};
+    docket_request request = {DOCKET_REQUEST_INIT, .execution_id = "f", .output = DOCKET_OF(LC),
+                              DOCKET_INPUTS(DOCKET_IN(IS, &in))};
+    caller owner, waiter;
+    caller_start(&owner, graph, &request);
+    assert_true(gate_wait(&gates[0]));
+    caller_start(&waiter, graph, &request);
+    pause_ms(50);
+    gate_arrive(&gates[1]);
+    assert_status(DOCKET_OK, caller_join(&owner)->status);
+    assert_status(DOCKET_OK, caller_join(&waiter)->status);
+    assert_int_equal(DOCKET_RESULT(waiter.outcome.result, LC)->count, 4);
+    outcome_free(&owner.outcome);
+    outcome_free(&waiter.outcome);
+    docket_graph_free(graph);
+}
+
 /* Sizes. */
 
 DOCKET_STRUCT(Bulk, (BYTES, bytes));
@@ -416,6 +505,9 @@ int main(void)
         SITE_EACH_STORE(test_a_ttl_can_be_set_from_inside),
         SITE_EACH_STORE(test_a_ttl_of_zero_from_inside_is_for_ever),
         SITE_EACH_STORE(test_what_is_not_to_be_recorded_is_not),
+        SITE_MEMORY(test_a_commit_that_meets_a_record_adopts_it),
+        SITE_EACH_STORE(test_forgetting_what_is_being_computed),
+        SITE_EACH_STORE(test_a_waiter_takes_what_expires_at_once),
         SITE_EACH_STORE(test_a_result_may_be_too_large),
         SITE_EACH_STORE(test_an_input_beside_the_limit),
     };
