@@ -111,8 +111,8 @@ static docket_status check_unmarked(const docket__sqlite *self, docket__connecti
     return status;
 }
 
-docket_status docket__probe_connection(const docket__sqlite *self, docket__connection *connection,
-                                       docket__verdict *verdict, docket_error *error)
+static docket_status probe_snapshot(const docket__sqlite *self, docket__connection *connection,
+                                    docket__verdict *verdict, docket_error *error)
 {
     table_inventory inventory;
     docket_status status = take_inventory(self, connection, &inventory, error);
@@ -135,6 +135,22 @@ docket_status docket__probe_connection(const docket__sqlite *self, docket__conne
     }
     *verdict = DOCKET__FILE_EMPTY;
     return self->options.shared_database ? DOCKET_OK : check_unmarked(self, connection, error);
+}
+
+/* All of it in one read transaction: another process may be making the tables just now. */
+docket_status docket__probe_connection(const docket__sqlite *self, docket__connection *connection,
+                                       docket__verdict *verdict, docket_error *error)
+{
+    bool begins = sqlite3_get_autocommit(connection->db) != 0;
+    int code = begins ? sqlite3_exec(connection->db, "BEGIN", NULL, NULL, NULL) : SQLITE_OK;
+    if (code != SQLITE_OK) {
+        return docket__connection_fail(connection, code, "beginning to look at the file", error);
+    }
+    docket_status status = probe_snapshot(self, connection, verdict, error);
+    if (begins) {
+        sqlite3_exec(connection->db, "ROLLBACK", NULL, NULL, NULL); /* nothing was written */
+    }
+    return status;
 }
 
 static docket_status open_probe(const docket__sqlite *self, docket__connection *connection, docket_error *error)
