@@ -214,10 +214,6 @@ static void report_end(docket_ctx *ctx, docket_status status)
 static docket_status call(docket_ctx *ctx, const docket_argument *arguments, void *output)
 {
     docket_ctx *outer = docket__ctx_current;
-    bool takes_thread = outer == NULL && docket__pool_of_thread() == ctx->execution->pool;
-    if (takes_thread) {
-        docket__schedule_enter_step(ctx->execution);
-    }
     docket__ctx_current = ctx;
     docket_status status = ctx->step->options.isolated ? docket__isolate_call(ctx, output, arguments)
                                                        : ctx->step->step->call(ctx, output, arguments);
@@ -225,9 +221,6 @@ static docket_status call(docket_ctx *ctx, const docket_argument *arguments, voi
         clean_up(ctx);
     }
     docket__ctx_current = outer;
-    if (takes_thread) {
-        docket__schedule_leave_step(ctx->execution);
-    }
     return status;
 }
 

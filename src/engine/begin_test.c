@@ -143,6 +143,43 @@ static void test_done_may_execute(void **state)
     docket_pool_free(pool);
 }
 
+static docket_status be_counted(docket_ctx *ctx, LC *out, const IS *in)
+{
+    entries *seen = docket_ctx_user(ctx);
+    entries_enter(seen);
+    out->count = (int32_t)strlen(in->value);
+    entries_leave(seen);
+    return DOCKET_OK;
+}
+DOCKET_STEP(be_counted, LC, IS);
+
+static void test_a_crowd_keeps_to_the_size_of_its_pool(void **state)
+{
+    (void)state;
+    enum { CROWD = 400, THREADS = 3 };
+    static docket_execution *crowd[CROWD];
+    entries seen = {.runs = 0};
+    docket_pool *pool = docket_pool_new(THREADS);
+    docket_graph_options graph_options = {DOCKET_GRAPH_OPTIONS_INIT, .pool = pool};
+    docket_step_options options = {DOCKET_STEP_OPTIONS_INIT, .user = &seen};
+    docket_graph *graph = graph_of_one(&graph_options, &be_counted_step, &options);
+    IS in = {.value = "hello"};
+    docket_input input = DOCKET_IN(IS, &in);
+    docket_request request = letters_request(&input);
+    docket_error error;
+    for (int i = 0; i < CROWD; i++) {
+        request.time_limit_ms = i % 2 == 0 ? 0 : DOCKET_HOURS(1);
+        assert_status(DOCKET_OK, docket_execute_begin(graph, &request, NULL, NULL, &crowd[i], &error));
+    }
+    for (int i = 0; i < CROWD; i++) {
+        assert_status(DOCKET_OK, docket_execution_end(crowd[i], NULL, &error));
+    }
+    assert_int_equal(seen.runs, CROWD);
+    assert_in_range(seen.most, 1, THREADS);
+    stop_and_free(graph);
+    docket_pool_free(pool);
+}
+
 static void test_what_never_begins_is_not_done(void **state)
 {
     (void)state;
@@ -479,6 +516,7 @@ int main(void)
         SITE_MEMORY(test_done_may_end_the_execution),
         SITE_MEMORY(test_done_may_end_an_execution_without_steps),
         SITE_MEMORY(test_done_may_execute),
+        SITE_MEMORY(test_a_crowd_keeps_to_the_size_of_its_pool),
         SITE_MEMORY(test_what_never_begins_is_not_done),
         SITE_MEMORY(test_cancel),
         SITE_MEMORY(test_the_end_does_not_wait_for_a_straggler),

@@ -173,8 +173,9 @@ struct docket_execution {
     docket__node_list ready, pool_ready;
     bool caller_waits;
     atomic_bool ended; /* set under the lock */
-    atomic_uint inside; /* threads of the pool that are inside a step */
-    atomic_uint strays; /* of these, those that were still inside when the caller was let go */
+    unsigned inside; /* threads of the pool that are at work here */
+    unsigned strays; /* of these, those that were still here when the caller was let go */
+    unsigned lending; /* so many, until the pool knows: see docket__pool_lend_begin */
     docket_error error;     /* the first; DOCKET_OK if none */
     docket_ctx *parked, *watched;
     atomic_size_t commits;  /* deferred ones on their way */
@@ -249,11 +250,6 @@ void docket__schedule_time_out(docket_execution *execution);
 /* Whether nothing more may start. Notices a passed deadline by itself: on a pool without threads no timer tells it while
  * a step runs. */
 bool docket__schedule_stops(docket_execution *execution);
-
-/* A thread of the pool enters a step, and comes back. If the caller is let go meanwhile, the thread does not count
- * against the pool's size until then. */
-void docket__schedule_enter_step(docket_execution *execution);
-void docket__schedule_leave_step(docket_execution *execution);
 
 /* Stops the executions that were begun from this attempt. */
 void docket__schedule_stop_children(docket_ctx *ctx, const docket_error *error);

@@ -27,21 +27,30 @@ static void run_token(docket__task *task)
     docket_execution *execution = node->execution;
     docket_ctx *outer = docket__ctx_current; /* of a step that waits on this thread and has nothing to do with this */
     docket__ctx_current = NULL;
+    bool counts = outer == NULL && docket__pool_of_thread() == execution->pool;
     pthread_mutex_lock(&execution->lock);
     node->token_queued = false;
+    execution->inside += counts;
     for (;;) {
         node = list_pop(&execution->pool_ready);
         node = node != NULL ? node : list_pop(&execution->ready);
-        pthread_mutex_unlock(&execution->lock);
         if (node == NULL) {
             break;
         }
+        pthread_mutex_unlock(&execution->lock);
         while (node != NULL) {
             docket__node *next = NULL;
             docket__node_run(node, &next);
             node = next;
         }
         pthread_mutex_lock(&execution->lock);
+    }
+    execution->inside -= counts;
+    bool strayed = counts && execution->strays > 0;
+    execution->strays -= strayed;
+    pthread_mutex_unlock(&execution->lock);
+    if (strayed) {
+        docket__pool_lend_end(execution->pool);
     }
     docket__ctx_current = outer;
     docket__execution_unref(execution);
@@ -95,46 +104,25 @@ static void leave_activity(docket_execution *execution)
     pthread_mutex_unlock(&graph->activity_lock);
 }
 
-/* Lets the caller go; execution->lock is held. True: announce it when the lock is free. */
+/* Lets the caller go; execution->lock is held. True: announce it when the lock is free. Unless all work is done, threads
+ * of the pool that are still inside a step do not count against its size from now on until they come back; one of them
+ * may do so before the pool has been told. */
 static bool end_for_caller(docket_execution *execution)
 {
     if (execution->ended) {
         return false;
     }
     execution->ended = true;
+    execution->strays = execution->lending = atomic_load(&execution->live) > 0 ? execution->inside : 0;
     pthread_cond_broadcast(&execution->changed);
     return true;
 }
 
-void docket__schedule_enter_step(docket_execution *execution)
-{
-    atomic_fetch_add(&execution->inside, 1);
-}
-
-void docket__schedule_leave_step(docket_execution *execution)
-{
-    atomic_fetch_sub(&execution->inside, 1);
-    unsigned strays = atomic_load(&execution->ended) ? atomic_load(&execution->strays) : 0;
-    while (strays > 0 && !atomic_compare_exchange_weak(&execution->strays, &strays, strays - 1)) {
-    }
-    if (strays > 0) {
-        docket__pool_lend_end(execution->pool);
-    }
-}
-
-/* `ended` is set. A thread that comes back just now may give back another's place in the pool: their number is right. */
-static void lend_strays(docket_execution *execution)
-{
-    unsigned inside = atomic_load(&execution->inside);
-    atomic_store(&execution->strays, inside);
-    for (; inside > 0; inside--) {
-        docket__pool_lend_begin(execution->pool);
-    }
-}
-
 static void announce_end(docket_execution *execution)
 {
-    lend_strays(execution);
+    for (; execution->lending > 0; execution->lending--) {
+        docket__pool_lend_begin(execution->pool);
+    }
     if (!execution->blocking) {
         docket__execution_ref(execution);
         docket__pool_submit(execution->pool, &execution->done_task);
