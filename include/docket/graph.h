@@ -204,7 +204,8 @@ DOCKET_API bool docket_graph_is_frozen(const docket_graph *graph);
  * - DOCKET_OK: no step runs; resources and `user` pointers may go.
  * - DOCKET_TIMEOUT: after `timeout_ms` (negative = wait without limit) a step still ran; the message names its
  *   execution.
- * - DOCKET_INVALID: the graph is NULL. */
+ * - DOCKET_INVALID: the graph is NULL.
+ * - DOCKET_FORKED: the graph was made before fork. */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_graph_stop(docket_graph *graph, int64_t timeout_ms,
                                                              docket_error *error);
 

@@ -218,6 +218,16 @@ docket_status docket_execute_begin(docket_graph *graph, const docket_request *re
     return DOCKET_OK;
 }
 
+/* In a child the threads are gone that would end it, and its locks may be held for ever. */
+static docket_status check_same_process(const docket_graph *graph, docket_error *error)
+{
+    if (graph->fork_generation != docket__fork_generation()) {
+        return docket__error_set(error, DOCKET_FORKED, "graph \"%s\" was made before fork; make it in the child",
+                                 graph->name);
+    }
+    return DOCKET_OK;
+}
+
 docket_status docket_execution_end(docket_execution *execution, docket_result **result, docket_error *error)
 {
     docket_error own;
@@ -227,6 +237,9 @@ docket_status docket_execution_end(docket_execution *execution, docket_result **
     }
     if (execution == NULL) {
         return docket__error_set(error, DOCKET_INVALID, "the execution is NULL");
+    }
+    if (check_same_process(execution->graph, error) != DOCKET_OK) {
+        return DOCKET_FORKED;
     }
     if (announcing != execution) {
         docket__schedule_wait(execution, &execution->announced);
@@ -238,8 +251,8 @@ docket_status docket_execution_end(docket_execution *execution, docket_result **
 
 void docket_execution_cancel(docket_execution *execution)
 {
-    if (execution != NULL) {
-        docket_error error;
+    docket_error error;
+    if (execution != NULL && check_same_process(execution->graph, &error) == DOCKET_OK) {
         docket__error_set(&error, DOCKET_CANCELLED, "the execution was cancelled");
         docket__schedule_stop(execution, &error, true);
     }
@@ -286,6 +299,9 @@ docket_status docket_graph_stop(docket_graph *graph, int64_t timeout_ms, docket_
 {
     if (graph == NULL) {
         return docket__error_set(error, DOCKET_INVALID, "the graph is NULL");
+    }
+    if (check_same_process(graph, error) != DOCKET_OK) {
+        return DOCKET_FORKED;
     }
     struct timespec until = deadline_after(timeout_ms < 0 ? 0 : timeout_ms);
     pthread_mutex_lock(&graph->activity_lock);
