@@ -313,6 +313,66 @@ static void fr_60_file_closed_before_fork_may_be_opened(void **state)
 
 #endif
 
+/* ---- Work under way ---- */
+
+static docket_status wait_for_gate(docket_ctx *ctx, Echo *out, const Call *in)
+{
+    gate *gates = docket_ctx_user(ctx);
+    gate_arrive(&gates[0]);
+    out->number = in->number;
+    return gate_wait(&gates[1]) ? DOCKET_OK : docket_abort(ctx, 1, "left alone");
+}
+DOCKET_STEP(wait_for_gate, Echo, Call);
+
+/* All that can be done with what is under way: none of it may wait for threads that the child does not have. */
+static int meddle(docket_execution *execution, docket_graph *graph, docket_pool *pool, docket_cancel *cancel)
+{
+    docket_error error = DOCKET_ERROR_INIT;
+    docket_result *result = NULL;
+    docket_execution_cancel(execution);
+    docket_cancel_set(cancel);
+    int wrong = docket_execution_end(execution, &result, &error) != DOCKET_FORKED || result != NULL;
+    wrong += docket_graph_stop(graph, -1, &error) != DOCKET_FORKED;
+    wrong += docket_graph_stop(graph, 1000, &error) != DOCKET_FORKED;
+    wrong += docket_pool_run(pool, -1) != 0;
+    docket_cancel_free(cancel);
+    docket_graph_free(graph);
+    docket_pool_free(pool);
+    return wrong;
+}
+
+static void fr_60_work_under_way_is_the_parents(void **state)
+{
+    site *at = *state;
+    docket_error error;
+    docket_execution *execution = NULL;
+    docket_result *result = NULL;
+    gate gates[2] = {GATE_INIT(1), GATE_INIT(1)};
+    docket_pool *pool = docket_pool_new(2);
+    docket_cancel *cancel = docket_cancel_new();
+    const docket_graph_options graph_options = {DOCKET_GRAPH_OPTIONS_INIT, .pool = pool};
+    const docket_step_options options = {DOCKET_STEP_OPTIONS_INIT, .store = site_open(at, NULL),
+                                         .scope = DOCKET_SCOPE_GLOBAL, .user = gates};
+    docket_graph *graph = graph_of_one(&graph_options, &wait_for_gate_step, &options);
+    const Call in = {0, 7};
+    const docket_request request = {DOCKET_REQUEST_INIT, .output = DOCKET_OF(Echo),
+                                    DOCKET_INPUTS(DOCKET_IN(Call, &in)), .cancel = cancel};
+    assert_status(DOCKET_OK, docket_execute_begin(graph, &request, NULL, NULL, &execution, &error));
+    assert_true(gate_wait(&gates[0]));
+    pid_t child = fork_child();
+    if (child == 0) {
+        _exit(meddle(execution, graph, pool, cancel));
+    }
+    assert_int_equal(child_wait(child, CHILD_LIMIT_MS), 0);
+    gate_arrive(&gates[1]);
+    assert_status(DOCKET_OK, docket_execution_end(execution, &result, &error));
+    assert_int_equal(DOCKET_RESULT(result, Echo)->number, 7);
+    docket_result_free(result);
+    docket_graph_free(graph);
+    docket_cancel_free(cancel);
+    docket_pool_free(pool);
+}
+
 /* ---- A child that lives on ---- */
 
 static pid_t fork_sleeper(void)
@@ -442,6 +502,7 @@ int main(int argc, char **argv)
         SITE_MEMORY(fr_60_child_may_have_a_store_of_its_own),
         SITE_SQLITE(fr_60_child_cannot_open_its_parents_file),
         SITE_SQLITE(fr_60_programs_share_the_file),
+        SITE_EACH_STORE(fr_60_work_under_way_is_the_parents),
         SITE_SQLITE(fr_60_sleeping_child_keeps_no_lock),
         SITE_SQLITE(fr_60_child_of_a_killed_holder_keeps_no_lock),
         SITE_EACH_STORE(fr_60_fork_amid_work_hangs_nobody),
