@@ -239,6 +239,46 @@ static void fr_36_huge_factor_goes_to_the_cap(void **state)
     }
 }
 
+/* ---- A step's own hint ---- */
+
+static int64_t hint_ms;
+
+static docket_status hint(docket_ctx *ctx, Nothing *out)
+{
+    (void)out;
+    return docket_retry_after(ctx, hint_ms, 1, "attempt %d", docket_ctx_attempt(ctx));
+}
+DOCKET_STEP(hint, Nothing);
+
+/* A negative hint is none, a huge one does not overflow into the past; a deadline ends the wait. */
+static void fr_36_hints_do_not_overflow(void **state)
+{
+    (void)state;
+    static const int64_t hints_ms[][2] = {{0, 0},
+                                          {-1, 0},
+                                          {INT64_MIN, 0},
+                                          {INT64_MAX, INT64_MAX},
+                                          {INT64_MAX - 1, INT64_MAX - 1},
+                                          {INT32_MAX, INT32_MAX}};
+    for (size_t i = 0; i < sizeof hints_ms / sizeof hints_ms[0]; i++) {
+        attempts made = {.count = 0};
+        const docket_observer observer = {note_delay, &made};
+        const docket_graph_options graph_options = {DOCKET_GRAPH_OPTIONS_INIT, .observers = &observer,
+                                                    .observer_count = 1};
+        const docket_step_options options = {DOCKET_STEP_OPTIONS_INIT, .max_attempts = 2};
+        docket_graph *graph = graph_of_one(&graph_options, &hint_step, &options);
+        hint_ms = hints_ms[i][0];
+        const docket_request request = {DOCKET_REQUEST_INIT, .output = DOCKET_OF(Nothing),
+                                        .time_limit_ms = hints_ms[i][1] > 0 ? 100 : 0};
+        outcome of = run(graph, &request);
+        assert_status(hints_ms[i][1] > 0 ? DOCKET_TIMEOUT : DOCKET_FAILED, of.status);
+        assert_int_equal(made.delay_count, 1);
+        assert_true(made.delays_ms[0] == hints_ms[i][1]);
+        outcome_free(&of);
+        docket_graph_free(graph);
+    }
+}
+
 /* ---- Jitter ---- */
 
 static void fr_36_jitter_spreads_over_the_whole_delay(void **state)
@@ -335,6 +375,7 @@ int main(void)
         SITE_MEMORY(fr_36_hundred_attempts_with_jitter_stay_below_the_cap),
         SITE_MEMORY(fr_36_base_zero_has_no_delay),
         SITE_MEMORY(fr_36_huge_factor_goes_to_the_cap),
+        SITE_MEMORY(fr_36_hints_do_not_overflow),
         SITE_MEMORY(fr_36_jitter_spreads_over_the_whole_delay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

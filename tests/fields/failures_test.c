@@ -230,6 +230,79 @@ static void fr_39_failure_is_shown_until_it_is_fixed(void **state)
     assert_int_equal(seen.failures, 0);
 }
 
+/* ---- 39: a failure that was declared to mean "absent" ---- */
+
+DOCKET_STRUCT(Plan, (STRING, text));
+
+static docket_status make_plan(docket_ctx *ctx, Plan *out, const A *a, const B *b)
+{
+    const flow *user = docket_ctx_user(ctx);
+    ledger_note(user->folder_path, "c");
+    out->text = docket_printf(ctx, "%d with %s", (int)a->n, b != NULL ? b->text : "nothing");
+    return DOCKET_OK;
+}
+DOCKET_STEP(make_plan, Plan, A, MAYBE(B));
+
+static void assert_plan(site *at, flow *user, docket_scope scope, const char *id, const char *expected)
+{
+    docket_error error;
+    static const Order order = {7};
+    docket_step_options options = {DOCKET_STEP_OPTIONS_INIT, .store = site_open(at, NULL), .scope = scope,
+                                   .user = user};
+    docket_graph *graph = docket_graph_new("plan", NULL);
+    assert_status(DOCKET_OK, docket_graph_add(graph, &make_a_step, &options));
+    assert_status(DOCKET_OK, docket_graph_add(graph, &make_plan_step, &options));
+    options.on_failure = DOCKET_FAILURE_IS_ABSENT;
+    assert_status(DOCKET_OK, docket_graph_add(graph, &make_b_step, &options));
+    assert_status(DOCKET_OK, docket_graph_validate(graph, &error));
+    outcome made = run(graph, &(docket_request){DOCKET_REQUEST_INIT, .execution_id = id, .output = DOCKET_OF(Plan),
+                                                DOCKET_INPUTS(DOCKET_IN(Order, &order))});
+    assert_string_equal(made.error.message, "");
+    assert_status(DOCKET_OK, made.status);
+    assert_string_equal(DOCKET_RESULT(made.result, Plan)->text, expected);
+    outcome_free(&made);
+    docket_graph_free(graph);
+    site_close(at);
+}
+
+/* A resume agrees with what was done on the strength of the failure; one call clears exactly that step. */
+static void fr_39_absence_by_failure_is_replayed_until_forgotten(void **state)
+{
+    site *at = *state;
+    docket_error error;
+    uint64_t count = 0;
+    flow user = {at->folder.path, FAILS};
+    assert_plan(at, &user, DOCKET_SCOPE_WORKFLOW, "order-1", "7 with nothing");
+    assert_runs(at, 1, 1, 1);
+    user.fault = WORKS;
+    assert_plan(at, &user, DOCKET_SCOPE_WORKFLOW, "order-1", "7 with nothing");
+    assert_runs(at, 1, 1, 1);
+    assert_plan(at, &user, DOCKET_SCOPE_WORKFLOW, "order-2", "7 with b7");
+    assert_runs(at, 2, 2, 2);
+    const docket_checkpoint_filter broken = {DOCKET_CHECKPOINT_FILTER_INIT, .execution_id = "order-1",
+                                             .step = "make_b"};
+    assert_status(DOCKET_OK, docket_checkpoint_forget(site_open(at, NULL), &broken, &count, &error));
+    assert_int_equal(count, 1);
+    assert_plan(at, &user, DOCKET_SCOPE_WORKFLOW, "order-1", "7 with b7");
+    assert_runs(at, 2, 3, 3);
+    assert_plan(at, &user, DOCKET_SCOPE_WORKFLOW, "order-1", "7 with b7");
+    assert_runs(at, 2, 3, 3);
+}
+
+static void fr_39_absence_by_failure_is_not_kept_for_all_executions(void **state)
+{
+    site *at = *state;
+    flow user = {at->folder.path, FAILS};
+    assert_plan(at, &user, DOCKET_SCOPE_GLOBAL, "order-1", "7 with nothing");
+    assert_runs(at, 1, 1, 1);
+    user.fault = WORKS;
+    assert_plan(at, &user, DOCKET_SCOPE_GLOBAL, "order-1", "7 with b7");
+    assert_runs(at, 1, 2, 2);
+    user.fault = FAILS;
+    assert_plan(at, &user, DOCKET_SCOPE_GLOBAL, "order-1", "7 with b7");
+    assert_runs(at, 1, 2, 2);
+}
+
 /* ---- 46: too large ---- */
 
 enum { LIMIT = 1 << 20 };
@@ -475,6 +548,8 @@ int main(void)
         SITE_EACH_STORE(fr_39_fixed_step_runs_on_resume),
         SITE_EACH_STORE(fr_39_fixed_global_step_runs_on_resume),
         SITE_EACH_STORE(fr_39_failure_is_shown_until_it_is_fixed),
+        SITE_EACH_STORE(fr_39_absence_by_failure_is_replayed_until_forgotten),
+        SITE_EACH_STORE(fr_39_absence_by_failure_is_not_kept_for_all_executions),
         SITE_EACH_STORE(fr_46_result_of_the_limit_is_kept),
         SITE_EACH_STORE(fr_46_result_beyond_the_limit_runs_once_and_fails),
         SITE_EACH_STORE(fr_46_limit_counts_encoded_bytes),

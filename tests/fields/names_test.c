@@ -247,6 +247,33 @@ static void fr_54_names_are_no_patterns(void **state)
     assert_int_equal(found.others, 0);
 }
 
+/* A name that cannot be finds nothing, or is refused; it is never half a name that finds another. */
+static void fr_54_bad_names_find_nothing(void **state)
+{
+    site *at = *state;
+    docket_error error;
+    char name[NAME_ROOM];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    name[LONGEST] = '\0';
+    assert_true(works(at, name, "step"));
+    assert_true(works(at, "a", "step"));
+    name[LONGEST] = 'n';
+    for (size_t i = 0; i <= BAD_COUNT; i++) {
+        uint64_t count = 0;
+        const char *bad = i < BAD_COUNT ? bad_names[i] : name;
+        listed found = {.execution = "", .step = ""};
+        const docket_checkpoint_filter filter = {DOCKET_CHECKPOINT_FILTER_INIT, .execution_id = bad};
+        docket_status status = docket_checkpoint_list(site_open(at, NULL), &filter, match, &found, &error);
+        assert_true(status == DOCKET_OK || status == DOCKET_INVALID);
+        assert_int_equal(found.others, 0);
+        status = docket_checkpoint_forget(at->store, &filter, &count, &error);
+        assert_true(status == DOCKET_OK || status == DOCKET_INVALID);
+        assert_int_equal(count, 0);
+    }
+    assert_false(works(at, "a", "step"));
+}
+
 static void fr_54_bad_names_are_refused(void **state)
 {
     site *at = *state;
@@ -430,6 +457,7 @@ int main(void)
         SITE_EACH_STORE(fr_54_good_names_work_exactly),
         SITE_EACH_STORE(fr_54_names_are_no_patterns),
         SITE_EACH_STORE(fr_54_bad_names_are_refused),
+        SITE_EACH_STORE(fr_54_bad_names_find_nothing),
         SITE_EACH_STORE(fr_54_lengths_have_one_limit),
         SITE_EACH_STORE(fr_54_length_counts_bytes),
         SITE_EACH_STORE(fr_54_long_names_differ_in_their_last_byte),
