@@ -81,7 +81,7 @@ static void assert_all_different(site *at, long count)
 static void fr_03_many_inputs_do_not_collide(void **state)
 {
     site *at = *state;
-    assert_all_different(at, at->durable ? site_count(4800, 200000) : site_count(16000, 200000));
+    assert_all_different(at, at->durable ? site_count(8000, 200000) : site_count(32000, 200000));
 }
 
 /* ---- As many keys as the report has, without the steps ---- */

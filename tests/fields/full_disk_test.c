@@ -454,7 +454,7 @@ static void fr_49_every_kill_leaves_a_readable_store(void **state)
     uint64_t seed = site_seed();
     disk on = mount_disk(at);
     long saved = 0, killed = 0;
-    for (int64_t round = 0; round < site_count(100, 5000); round++) {
+    for (int64_t round = 0; round < site_count(200, 5000); round++) {
         load(&on, site_random(&seed) % DISK_BYTES);
         fflush(NULL);
         pid_t child = fork();
