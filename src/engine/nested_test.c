@@ -449,6 +449,7 @@ typedef struct family {
     docket_graph *below;
     entries seen;
     gate inside;
+    gate both_looked; /* and now one of them owns the key and the other waits for it, or is about to */
 } family;
 
 DOCKET_STRUCT(North, (INT32, status));
@@ -459,11 +460,19 @@ static docket_status fail_slowly(docket_ctx *ctx, LC *out)
 {
     family *of = docket_ctx_user(ctx);
     out->count = entries_enter(&of->seen);
-    pause_ms(30);
+    gate_wait(&of->both_looked);
+    pause_ms(100);
     entries_leave(&of->seen);
     return docket_fail(ctx, 66, "below");
 }
 DOCKET_STEP(fail_slowly, LC);
+
+static void note_lookup(void *arg, const docket_event *event)
+{
+    if (event->kind == DOCKET_EVENT_LOOKUP) {
+        gate_arrive(&((family *)arg)->both_looked);
+    }
+}
 
 static int32_t ask_below(family *of)
 {
@@ -495,12 +504,14 @@ DOCKET_STEP(meet_again, Earth, North, South);
 
 static void test_one_tree_shares_a_failure(void **state)
 {
-    family of = {.inside = GATE_INIT(2)};
+    family of = {.inside = GATE_INIT(2), .both_looked = GATE_INIT(2)};
+    docket_observer observer = {note_lookup, &of};
+    docket_graph_options watched = {DOCKET_GRAPH_OPTIONS_INIT, .observers = &observer, .observer_count = 1};
     docket_step_options options = {DOCKET_STEP_OPTIONS_INIT, .user = &of};
     docket_graph *graph = graph_of(NULL, &options, DOCKET_STEPS(go_north, go_south, meet_again));
     options.scope = DOCKET_SCOPE_GLOBAL;
     options.store = site_open(*state, NULL);
-    of.below = graph_of_one(NULL, &fail_slowly_step, &options);
+    of.below = graph_of_one(&watched, &fail_slowly_step, &options);
     outcome got = run(graph, &(docket_request){DOCKET_REQUEST_INIT, .output = DOCKET_OF(Earth)});
     assert_status(DOCKET_OK, got.status);
     assert_int_equal(DOCKET_RESULT(got.result, Earth)->north, DOCKET_FAILED);

@@ -406,7 +406,7 @@ static void n_12_a_wait_for_another_owner_is_told(void **state)
          waited_ms++) {
         pause_ms(1);
     }
-    pause_ms(20);
+    pause_ms(100);
     gate_arrive(&at.let_go);
     assert_status(DOCKET_OK, caller_join(&owner)->status);
     assert_status(DOCKET_OK, caller_join(&waiter)->status);
