@@ -361,8 +361,111 @@ static void fr_22_writer_blocked_by_a_stopped_process_is_told(void **state)
     docket_graph_free(graph);
 }
 
+/* ---- An application and two stores in one file ---- */
+
+enum { SHARED_STEPS = 40, APPLICATIONS = 2 };
+
+/* A process of the application: adds rows of its own under docket's commit lock. */
+static int apply(const char *url, const char *prefix)
+{
+    docket_error error = DOCKET_ERROR_INIT;
+    docket_store *store = NULL;
+    sqlite3 *db = NULL;
+    const docket_store_options shared = {DOCKET_STORE_OPTIONS_INIT, .prefix = prefix, .shared_database = true};
+    docket_status status = docket_store_open(&store, url, &shared, &error);
+    if (status != DOCKET_OK || sqlite3_open(url + strlen("sqlite:"), &db) != SQLITE_OK) {
+        return 1;
+    }
+    sqlite3_wal_autocheckpoint(db, 0);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    for (int i = 0; i < SHARED_STEPS && status == DOCKET_OK; i++) {
+        status = docket_sqlite_begin(store, db, &error);
+        bool written = status == DOCKET_OK &&
+                       sqlite3_exec(db, "INSERT INTO people VALUES ('Ada')", NULL, NULL, NULL) == SQLITE_OK;
+        if (status == DOCKET_OK) {
+            status = docket_sqlite_end(store, db, written && i % 4 != 3, &error); /* every fourth is taken back */
+        }
+        status = status == DOCKET_OK && !written ? DOCKET_STORE : status;
+    }
+    sqlite3_close(db);
+    docket_store_close(store);
+    if (status != DOCKET_OK) {
+        fprintf(stderr, "application: %s: %s\n", docket_status_name(status), error.message);
+    }
+    return status != DOCKET_OK;
+}
+
+static int work_beside(const char *url, const char *folder_path, const char *prefix, int64_t place)
+{
+    docket_error error = DOCKET_ERROR_INIT;
+    docket_store *store = NULL;
+    const docket_store_options shared = {DOCKET_STORE_OPTIONS_INIT, .prefix = prefix, .shared_database = true};
+    docket_status status = docket_store_open(&store, url, &shared, &error);
+    if (status == DOCKET_OK) {
+        docket_graph *graph = work_graph(store, folder_path);
+        for (int64_t i = 0; i < SHARED_STEPS && status == DOCKET_OK; i++) {
+            status = do_job(graph, place, i, &error);
+        }
+        docket_graph_free(graph);
+    }
+    docket_store_close(store);
+    if (status != DOCKET_OK) {
+        fprintf(stderr, "worker %d: %s: %s\n", (int)place, docket_status_name(status), error.message);
+    }
+    return status != DOCKET_OK;
+}
+
+static void assert_number(const site *at, const char *sql, int expected)
+{
+    char answer[64], digits[16];
+    ask_sqlite(at, sql, answer);
+    snprintf(digits, sizeof digits, "%d", expected);
+    assert_string_equal(answer, digits);
+}
+
+static void fr_22_application_and_two_stores_write_one_file(void **state)
+{
+    enum { WORKERS = 4 };
+    static const char *const prefixes[] = {"first_", "second_"};
+    site *at = *state;
+    sqlite3 *db = begin_foreign(at, "PRAGMA journal_mode = wal; CREATE TABLE people (name)");
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    pid_t children[WORKERS + APPLICATIONS];
+    int ends = 0;
+    for (int i = 0; i < WORKERS + APPLICATIONS; i++) {
+        char digits[16];
+        const char *prefix = prefixes[i % 2];
+        snprintf(digits, sizeof digits, "%d", i);
+        children[i] = i < WORKERS
+                          ? child_start(NULL, CHILD_ARGUMENTS("beside", at->url, at->folder.path, prefix, digits))
+                          : child_start(NULL, CHILD_ARGUMENTS("apply", at->url, prefix));
+    }
+    for (int i = 0; i < WORKERS + APPLICATIONS; i++) {
+        ends |= child_wait(children[i], 120000);
+    }
+    assert_int_equal(ends, 0);
+    assert_number(at, "SELECT count(*) FROM people", APPLICATIONS * SHARED_STEPS * 3 / 4);
+    assert_number(at, "SELECT count(*) FROM first_checkpoint WHERE kind = 1", WORKERS / 2 * SHARED_STEPS);
+    assert_number(at, "SELECT count(*) FROM second_checkpoint WHERE kind = 1", WORKERS / 2 * SHARED_STEPS);
+    char answer[64];
+    ask_sqlite(at, "PRAGMA integrity_check", answer);
+    assert_string_equal(answer, "ok");
+    for (int i = 0; i < WORKERS; i++) {
+        assert_int_equal(work_beside(at->url, at->folder.path, prefixes[i % 2], i), 0);
+        for (int number = 0; number < SHARED_STEPS; number++) {
+            assert_int_equal(ledger_count(at->folder.path, "work-%d-%d", i, number), 1);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 6 && strcmp(argv[1], "beside") == 0) {
+        return work_beside(argv[2], argv[3], argv[4], strtol(argv[5], NULL, 10));
+    }
+    if (argc == 4 && strcmp(argv[1], "apply") == 0) {
+        return apply(argv[2], argv[3]);
+    }
     if (argc == 6 && strcmp(argv[1], "work") == 0) {
         return work_alone(argv[2], argv[3], strtol(argv[4], NULL, 10), strtol(argv[5], NULL, 10));
     }
@@ -375,6 +478,7 @@ int main(int argc, char **argv)
         SITE_SQLITE(fr_22_eight_stores_in_one_process_write_one_file),
         SITE_SQLITE(fr_22_commit_between_a_read_and_its_write),
         SITE_SQLITE(fr_22_old_readers_block_nobody),
+        SITE_SQLITE(fr_22_application_and_two_stores_write_one_file),
         SITE_SQLITE(fr_22_blocked_writer_is_told),
         SITE_SQLITE(fr_22_writer_blocked_by_an_exclusive_transaction_is_told),
         SITE_SQLITE(fr_22_short_block_is_waited_for),

@@ -310,11 +310,14 @@ static void fr_12_damaged_files_give_a_status(void **state)
         write_damaged(at, whole, size, &seed, damaged, &damaged_size);
         if (docket_store_open(&at->store, at->url, &fast, &error) == DOCKET_OK) {
             verdict came = ask(at->store);
-            assert_true((came & (RESTORED | RAN | REFUSED)) != 0);
+            assert_true((came & (RESTORED | RAN | REFUSED | SAYS(NO_MEMORY))) != 0);
             look_around(at->store);
             site_close(at);
         } else {
-            assert_true((((verdict)1 << error.status) & REFUSED) != 0);
+            /* SQLite takes some damaged schemas for a lack of memory. */
+            if ((((verdict)1 << error.status) & (REFUSED | SAYS(NO_MEMORY))) == 0) {
+                fail_msg("round %ld: %s: %s", i, docket_status_name(error.status), error.message);
+            }
             assert_untouched(at, damaged, damaged_size);
             refused++;
         }
