@@ -417,7 +417,9 @@ static docket_status store_packed(decoding *self, const reading *in, const entry
     if (read->size == 0) {
         return DOCKET_OK;
     }
-    element += count * form.size;
+    if (count > 0) { /* else there may be none at all, of malformed bytes */
+        element += count * form.size;
+    }
     if (form.wire != DOCKET__WIRE_VARINT) {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
         memcpy(element, read->data, read->size);
