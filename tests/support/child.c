@@ -10,9 +10,18 @@
 
 enum { MOST_ARGUMENTS = 14, LIMIT_MS = 120000 };
 
+/* Its name, since a tool that runs the program on its own processor does not let the link be executed. */
+static const char *own_program(void)
+{
+    static char path[4096];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[length > 0 ? length : 0] = '\0';
+    return path;
+}
+
 pid_t child_start(const char *program, const char *const *arguments)
 {
-    const char *path = program != NULL ? program : "/proc/self/exe";
+    const char *path = program != NULL ? program : own_program();
     char *list[MOST_ARGUMENTS + 2] = {(char *)(uintptr_t)path};
     for (size_t i = 0; i < MOST_ARGUMENTS && arguments[i] != NULL; i++) {
         list[i + 1] = (char *)(uintptr_t)arguments[i];
