@@ -7,7 +7,8 @@
  *
  * A pool of 0 threads runs nothing by itself: steps, timers and `done` callbacks run inside docket_pool_run, on the
  * caller's thread, so that an event loop can own them. A passed limit is then noticed when the running step returns.
- * A step that waits there for a nested execution runs whatever is ready meanwhile, on top of its own stack.
+ * A step that waits there for a nested execution runs only that one meanwhile, and the owners of keys that it waits for,
+ * on top of its own stack. Graphs whose steps execute each other's share one such pool: nobody else runs it meanwhile.
  */
 #ifndef DOCKET_POOL_H
 #define DOCKET_POOL_H

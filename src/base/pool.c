@@ -16,16 +16,16 @@ enum { MAX_THREADS = 10000, DEFAULT_THREADS = 256, IDLE_MS = 10000, NAP_MS = 5 }
 
 struct docket_pool {
     pthread_mutex_t lock;
-    pthread_cond_t work;  /* a task, a kick, the end: workers and docket_pool_run */
+    pthread_cond_t work;   /* a task, a kick, the end: workers and docket_pool_run */
     pthread_cond_t timing; /* an earlier timer, the end: the timer thread */
-    pthread_cond_t left;  /* a worker has left */
+    pthread_cond_t left;   /* a worker has left */
     unsigned references;
     unsigned limit, threads, idle;
     unsigned busy; /* threads inside a task */
     int lent; /* of these, those that do not count against the limit; below 0 where an end overtakes its beginning */
-    unsigned helpers; /* callers waiting in docket__pool_run_one */
+    unsigned helpers; /* callers waiting in docket__pool_run_one or _run_timer */
     bool timer_thread;
-    uint64_t generation; /* of the process that made it: see base/process.h */
+    uint64_t generation;    /* of the process that made it: see base/process.h */
     docket_pool *inherited; /* of the default pool: the parent process's, which graphs of its time still name */
     uint64_t kicks;
     docket__task *first, **last;
@@ -470,42 +470,63 @@ bool docket__pool_disarm(docket_pool *pool, docket__timer *timer)
 
 /* Helping. */
 
-static bool run_ready(docket_pool *pool)
+static bool run_due_timer(docket_pool *pool)
 {
     firing *fire = NULL;
     docket__timer *timer = take_due(pool, &fire);
-    docket__task *task = timer == NULL ? take_task(pool) : NULL;
-    if (timer == NULL && task == NULL) {
+    if (timer == NULL) {
         return false;
     }
     pthread_mutex_unlock(&pool->lock);
-    if (task != NULL) {
-        task->run(task);
-    } else {
-        fire(timer);
+    fire(timer);
+    pthread_mutex_lock(&pool->lock);
+    return true;
+}
+
+static bool run_ready(docket_pool *pool)
+{
+    if (run_due_timer(pool)) {
+        return true;
     }
+    docket__task *task = take_task(pool);
+    if (task == NULL) {
+        return false;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    task->run(task);
     pthread_mutex_lock(&pool->lock);
     return true;
 }
 
 static void wait_for_work(docket_pool *pool, int64_t deadline_ms)
 {
-    int64_t until_ms = pool->timers != NULL && pool->timers->due_ms < deadline_ms ? pool->timers->due_ms : deadline_ms;
+    int64_t until_ms =
+        pool->timers != NULL && pool->timers->due_ms < deadline_ms ? pool->timers->due_ms : deadline_ms;
     pool->helpers++;
     wait_until(pool, &pool->work, until_ms);
     pool->helpers--;
 }
 
-bool docket__pool_run_one(docket_pool *pool, uint64_t kicks, int64_t deadline_ms)
+static bool help(docket_pool *pool, bool (*run)(docket_pool *), uint64_t kicks, int64_t deadline_ms)
 {
     pthread_mutex_lock(&pool->lock);
-    bool ran = run_ready(pool);
+    bool ran = run(pool);
     while (!ran && pool->kicks == kicks && docket__clock_monotonic_ms() < deadline_ms) {
         wait_for_work(pool, deadline_ms);
-        ran = run_ready(pool);
+        ran = run(pool);
     }
     pthread_mutex_unlock(&pool->lock);
     return ran;
+}
+
+bool docket__pool_run_one(docket_pool *pool, uint64_t kicks, int64_t deadline_ms)
+{
+    return help(pool, run_ready, kicks, deadline_ms);
+}
+
+bool docket__pool_run_timer(docket_pool *pool, uint64_t kicks, int64_t deadline_ms)
+{
+    return help(pool, run_due_timer, kicks, deadline_ms);
 }
 
 void docket__pool_kick(docket_pool *pool)

@@ -53,7 +53,10 @@ void docket__pool_lend_end(docket_pool *pool);
  * `kicks` times. False: nothing was run. */
 bool docket__pool_run_one(docket_pool *pool, uint64_t kicks, int64_t deadline_ms);
 
-/* Wakes all threads inside docket__pool_run_one and docket_pool_run. */
+/* The same for timers alone. */
+bool docket__pool_run_timer(docket_pool *pool, uint64_t kicks, int64_t deadline_ms);
+
+/* Wakes all threads inside docket__pool_run_one, docket__pool_run_timer and docket_pool_run. */
 void docket__pool_kick(docket_pool *pool);
 uint64_t docket__pool_kicks(docket_pool *pool);
 

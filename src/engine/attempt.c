@@ -71,7 +71,7 @@ static void submit_report(docket_ctx *ctx)
         hold(ctx);
         docket__schedule_live(ctx->execution, 1);
         ctx->report.run = report_missing;
-        docket__pool_submit(ctx->execution->pool, &ctx->report);
+        docket__schedule_errand(ctx->execution, &ctx->report);
     }
 }
 

@@ -192,6 +192,9 @@ struct docket_execution {
     void (*done)(void *arg);
     void *done_arg;
     docket__task done_task;
+    docket__task *errands; /* on a pool without threads; guarded by lock */
+    docket__task errand_token;
+    bool errand_token_queued;
     bool announced; /* done has returned; guarded by lock */
 
     pthread_mutex_t observer_lock;
@@ -236,6 +239,10 @@ void docket__schedule_commit_end(docket_execution *execution);
 
 /* Takes a parked or otherwise threadless node back into the lists. Any thread. */
 void docket__schedule_resume(docket__node *node);
+
+/* Has a task run for the execution on a thread of its pool. Whoever waits inside a step for this execution may run it, and
+ * whoever waits for the claim of the context whose `report` it is. */
+void docket__schedule_errand(docket_execution *execution, docket__task *errand);
 
 /* Adds to or takes from the count of things under way; at 0 the execution is over. */
 void docket__schedule_live(docket_execution *execution, int change);

@@ -579,7 +579,7 @@ static void committed_late(docket__write *write)
     docket_ctx *ctx = (docket_ctx *)((char *)write - offsetof(docket_ctx, write));
     if (docket__observed(ctx->execution)) {
         ctx->report.run = report_late;
-        docket__pool_submit(ctx->execution->pool, &ctx->report);
+        docket__schedule_errand(ctx->execution, &ctx->report);
     } else {
         end_late(ctx);
     }

@@ -9,6 +9,22 @@ static void list_push(docket__node_list *list, docket__node *node)
     list->last = &node->next;
 }
 
+static bool list_remove(docket__node_list *list, const docket__node *node)
+{
+    docket__node **link = &list->first;
+    while (*link != NULL && *link != node) {
+        link = &(*link)->next;
+    }
+    if (*link == NULL) {
+        return false;
+    }
+    *link = node->next;
+    if (*link == NULL) {
+        list->last = link;
+    }
+    return true;
+}
+
 static docket__node *list_pop(docket__node_list *list)
 {
     docket__node *node = list->first;
@@ -19,31 +35,67 @@ static docket__node *list_pop(docket__node_list *list)
     return node;
 }
 
+/* Running. */
+
+/* How many frames of this thread run nodes or errands: above 0 it is inside a step, an observer or a `done`. */
+static _Thread_local unsigned depth;
+
+static void run_chain(docket__node *node)
+{
+    depth++;
+    while (node != NULL) {
+        docket__node *next = NULL;
+        docket__node_run(node, &next);
+        node = next;
+    }
+    depth--;
+}
+
+static docket__node *take_any(docket_execution *execution)
+{
+    docket__node *node = list_pop(&execution->pool_ready);
+    return node != NULL ? node : list_pop(&execution->ready);
+}
+
+static docket__task *take_errand(docket_execution *execution)
+{
+    docket__task *errand = execution->errands;
+    if (errand != NULL) {
+        execution->errands = errand->next;
+    }
+    return errand;
+}
+
+/* Runs something of the execution; its lock is held. False: there is nothing. */
+static bool run_something(docket_execution *execution)
+{
+    docket__task *errand = take_errand(execution);
+    docket__node *node = errand == NULL ? take_any(execution) : NULL;
+    if (errand == NULL && node == NULL) {
+        return false;
+    }
+    pthread_mutex_unlock(&execution->lock);
+    if (errand != NULL) {
+        depth++;
+        errand->run(errand);
+        depth--;
+    } else {
+        run_chain(node);
+    }
+    pthread_mutex_lock(&execution->lock);
+    return true;
+}
+
 /* Tokens. */
 
-static void run_token(docket__task *task)
+static void run_all(docket_execution *execution)
 {
-    docket__node *node = (docket__node *)task;
-    docket_execution *execution = node->execution;
-    docket_ctx *outer = docket__ctx_current; /* of a step that waits on this thread and has nothing to do with this */
+    docket_ctx *outer =
+        docket__ctx_current; /* of a step that waits on this thread and has nothing to do with this */
     docket__ctx_current = NULL;
     bool counts = outer == NULL && docket__pool_of_thread() == execution->pool;
-    pthread_mutex_lock(&execution->lock);
-    node->token_queued = false;
     execution->inside += counts;
-    for (;;) {
-        node = list_pop(&execution->pool_ready);
-        node = node != NULL ? node : list_pop(&execution->ready);
-        if (node == NULL) {
-            break;
-        }
-        pthread_mutex_unlock(&execution->lock);
-        while (node != NULL) {
-            docket__node *next = NULL;
-            docket__node_run(node, &next);
-            node = next;
-        }
-        pthread_mutex_lock(&execution->lock);
+    while (run_something(execution)) {
     }
     execution->inside -= counts;
     bool strayed = counts && execution->strays > 0;
@@ -54,6 +106,23 @@ static void run_token(docket__task *task)
     }
     docket__ctx_current = outer;
     docket__execution_unref(execution);
+}
+
+static void run_token(docket__task *task)
+{
+    docket__node *node = (docket__node *)task;
+    docket_execution *execution = node->execution;
+    pthread_mutex_lock(&execution->lock);
+    node->token_queued = false;
+    run_all(execution);
+}
+
+static void run_errand_token(docket__task *task)
+{
+    docket_execution *execution = (docket_execution *)((char *)task - offsetof(docket_execution, errand_token));
+    pthread_mutex_lock(&execution->lock);
+    execution->errand_token_queued = false;
+    run_all(execution);
 }
 
 /* Puts a node into its list and sees to it that somebody comes for it. */
@@ -74,13 +143,41 @@ static void make_ready(docket__node *node)
     if (submit) {
         node->token_queued = true;
         docket__execution_ref(execution);
-    } else if (manual) {
+    }
+    if (manual) {
         docket__pool_kick(execution->pool); /* under the lock: once it is free the caller may end the execution */
     }
     pthread_mutex_unlock(&execution->lock);
     if (submit) {
         node->token.run = run_token;
         docket__pool_submit(execution->pool, &node->token);
+    }
+}
+
+/* On a pool without threads errands stand in their execution's own list, where who waits for it finds them. */
+void docket__schedule_errand(docket_execution *execution, docket__task *errand)
+{
+    if (!docket__pool_is_manual(execution->pool)) {
+        docket__pool_submit(execution->pool, errand);
+        return;
+    }
+    pthread_mutex_lock(&execution->lock);
+    docket__task **last = &execution->errands;
+    while (*last != NULL) {
+        last = &(*last)->next;
+    }
+    errand->next = NULL;
+    *last = errand;
+    bool submit = !execution->errand_token_queued;
+    if (submit) {
+        execution->errand_token_queued = true;
+        docket__execution_ref(execution);
+    }
+    docket__pool_kick(execution->pool);
+    pthread_mutex_unlock(&execution->lock);
+    if (submit) {
+        execution->errand_token.run = run_errand_token;
+        docket__pool_submit(execution->pool, &execution->errand_token);
     }
 }
 
@@ -125,7 +222,7 @@ static void announce_end(docket_execution *execution)
     }
     if (!execution->blocking) {
         docket__execution_ref(execution);
-        docket__pool_submit(execution->pool, &execution->done_task);
+        docket__schedule_errand(execution, &execution->done_task);
     } else if (docket__pool_is_manual(execution->pool)) {
         docket__pool_kick(execution->pool);
     }
@@ -178,7 +275,8 @@ static void flush(docket_execution *execution)
 void docket__schedule_live(docket_execution *execution, int change)
 {
     /* Before this thread lets go. If others change the counts meanwhile the store's own patience ends the wait. */
-    if (execution->has_deferred && atomic_load(&execution->live) + (size_t)change == atomic_load(&execution->commits)) {
+    if (execution->has_deferred &&
+        atomic_load(&execution->live) + (size_t)change == atomic_load(&execution->commits)) {
         flush(execution);
     }
     if (atomic_fetch_add(&execution->live, (size_t)change) + (size_t)change == 0) {
@@ -307,8 +405,8 @@ bool docket__schedule_park(docket_ctx *ctx, docket__parking parking)
         flush(execution);
     }
     pthread_mutex_lock(&execution->lock);
-    bool pointless = atomic_load(&execution->stopping) ||
-                     (parking == DOCKET__PARKED_FOR_COMMITS && execution->commits == 0);
+    bool pointless =
+        atomic_load(&execution->stopping) || (parking == DOCKET__PARKED_FOR_COMMITS && execution->commits == 0);
     if (!pointless) {
         ctx->parking = parking;
         ctx->parked_previous = NULL;
@@ -417,8 +515,9 @@ static void stop_children(docket_execution *execution, const docket_ctx *of, con
     for (docket_execution *child; (child = next_child(execution, of)) != NULL;) {
         docket_error passed;
         docket__error_set(&passed, status, "%s",
-                          status == DOCKET_TIMEOUT ? "the time limit of the step that began this execution has passed"
-                                                   : "the step that began this execution was cancelled");
+                          status == DOCKET_TIMEOUT
+                              ? "the time limit of the step that began this execution has passed"
+                              : "the step that began this execution was cancelled");
         docket__schedule_stop(child, &passed, true);
         docket__execution_unref(child);
     }
@@ -491,13 +590,99 @@ bool docket__schedule_stops(docket_execution *execution)
     return atomic_load_explicit(&execution->stopping, memory_order_relaxed);
 }
 
-/* Running. */
+/* Waiting. */
+
+/* Work on the claim that a node waits for. */
+typedef struct owners_work {
+    const docket_execution *waiting;
+    docket__node *node;
+    docket__task *errand;
+    bool contended;
+} owners_work;
+
+/* With the waiting execution's lock and the claims' lock: the owner's may only be tried. Whoever holds it may wait for
+ * these. */
+static void find_owners_work(void *arg, const docket__holder *holder)
+{
+    owners_work *found = arg;
+    docket_ctx *owner = (docket_ctx *)((char *)(uintptr_t)holder - offsetof(docket_ctx, holder));
+    docket_execution *execution = owner->execution;
+    if (execution == found->waiting) {
+        return;
+    }
+    if (pthread_mutex_trylock(&execution->lock) != 0) {
+        found->contended = true;
+        return;
+    }
+    docket__node *node = owner->node;
+    if (list_remove(&execution->pool_ready, node) || list_remove(&execution->ready, node)) {
+        found->node = node;
+    }
+    for (docket__task **link = &execution->errands; found->node == NULL && *link != NULL; link = &(*link)->next) {
+        if (*link == &owner->report) {
+            found->errand = *link;
+            *link = (*link)->next;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&execution->lock);
+}
+
+/* Runs the owner of a key that a node of the execution waits for, if it is ready; execution->lock is held. */
+static bool run_owner(docket_execution *execution)
+{
+    owners_work found = {.waiting = execution};
+    for (docket_ctx *ctx = execution->parked; ctx != NULL && found.node == NULL && found.errand == NULL;
+         ctx = ctx->parked_next) {
+        if (ctx->parking == DOCKET__PARKED_FOR_CLAIM) {
+            docket__claim_show_owner(docket__store_claims(ctx->step->options.store), &ctx->waiter, find_owners_work,
+                                     &found);
+        }
+    }
+    pthread_mutex_unlock(&execution->lock);
+    if (found.node != NULL) {
+        docket__node *next = NULL;
+        depth++;
+        docket__node_run(found.node, &next);
+        depth--;
+        if (next != NULL) {
+            make_ready(next);
+        }
+    } else if (found.errand != NULL) {
+        depth++;
+        found.errand->run(found.errand);
+        depth--;
+    }
+    pthread_mutex_lock(&execution->lock);
+    return found.node != NULL || found.errand != NULL || found.contended;
+}
+
+/* A step, an observer or a `done` waits on a pool without threads: what it runs meanwhile stands on top of its own stack,
+ * and what is below can only go on when that has returned. So it runs nothing but its own execution and the owners of
+ * the keys that this waits for: then whoever waits for something below is part of a cycle, and that is refused. */
+static void help_itself(docket_execution *execution)
+{
+    docket_pool *pool = execution->pool;
+    uint64_t kicks = docket__pool_kicks(pool);
+    docket_ctx *outer = docket__ctx_current;
+    docket__ctx_current = NULL;
+    if (!run_something(execution) && !run_owner(execution)) {
+        pthread_mutex_unlock(&execution->lock);
+        docket__pool_run_timer(pool, kicks, INT64_MAX);
+        pthread_mutex_lock(&execution->lock);
+    }
+    docket__ctx_current = outer;
+}
 
 /* Waits on behalf of the caller; execution->lock is held. */
 static void wait_for_change(docket_execution *execution)
 {
     docket_pool *pool = execution->pool;
     if (docket__pool_is_manual(pool)) {
+        if (depth > 0) {
+            help_itself(execution);
+            return;
+        }
         uint64_t kicks = docket__pool_kicks(pool);
         pthread_mutex_unlock(&execution->lock);
         docket__pool_run_one(pool, kicks, INT64_MAX);
@@ -559,8 +744,7 @@ void docket__schedule_run(docket_execution *execution)
         return; /* `done` may have ended and freed the execution by now */
     }
     while (mine != NULL || (mine = wait_for_node(execution)) != NULL) {
-        docket__node *next = NULL;
-        docket__node_run(mine, &next);
-        mine = next;
+        run_chain(mine);
+        mine = NULL;
     }
 }

@@ -114,7 +114,8 @@ static bool holds(const docket__holder *holder, const void *claims, const docket
     return atomic_load(&holder->claims) == claims && same_key(&holder->key, key);
 }
 
-static const docket__holder *ancestor_holding(const docket__holder *holder, const void *claims, const docket_key *key)
+static const docket__holder *ancestor_holding(const docket__holder *holder, const void *claims,
+                                              const docket_key *key)
 {
     for (holder = holder->parent; holder != NULL; holder = holder->parent) {
         if (holds(holder, claims, key)) {
@@ -197,10 +198,11 @@ static docket__claim_outcome wait_for(docket__claims *claims, docket__claim *cla
         char own[65];
         docket__hex(waiter->key.bytes, 32, wanted);
         docket__hex(held->key.bytes, 32, own);
-        docket__error_set(error, DOCKET_CONFLICT,
-                          "step \"%s\" would wait for ever: the key %s that it needs waits for the key %s, which step "
-                          "\"%s\" holds above it; break the cycle of nested executions",
-                          waiter->holder->step, wanted, own, held->step);
+        docket__error_set(
+            error, DOCKET_CONFLICT,
+            "step \"%s\" would wait for ever: the key %s that it needs waits for the key %s, which step "
+            "\"%s\" holds above it; break the cycle of nested executions",
+            waiter->holder->step, wanted, own, held->step);
         return DOCKET__CLAIM_CYCLE;
     }
     waiter->queued = true;
@@ -212,7 +214,8 @@ static docket__claim_outcome wait_for(docket__claims *claims, docket__claim *cla
 /* Taking and releasing. */
 
 docket_status docket__claim_take(docket__claims *claims, docket__holder *holder, docket__waiter *waiter,
-                                 uint64_t releases, docket__claim_outcome *outcome, bool *stale, docket_error *error)
+                                 uint64_t releases, docket__claim_outcome *outcome, bool *stale,
+                                 docket_error *error)
 {
     docket_status status = DOCKET_OK;
     pthread_mutex_lock(&claims->lock);
@@ -255,6 +258,16 @@ bool docket__claim_forsake(docket__claims *claims, docket__waiter *waiter)
     }
     pthread_mutex_unlock(&claims->lock);
     return queued;
+}
+
+void docket__claim_show_owner(docket__claims *claims, const docket__waiter *waiter,
+                              void (*look)(void *arg, const docket__holder *owner), void *arg)
+{
+    pthread_mutex_lock(&claims->lock);
+    if (waiter->queued) {
+        look(arg, (*find(claims, &waiter->key))->owner);
+    }
+    pthread_mutex_unlock(&claims->lock);
 }
 
 /* Moves the waiters that are to be told now to the returned list. Without a record the first one who does not share

@@ -70,6 +70,11 @@ docket_status docket__claim_take(docket__claims *claims, docket__holder *holder,
 /* Takes a waiter out of its queue. False: it was not queued any more, `wake` has been or is being called. */
 bool docket__claim_forsake(docket__claims *claims, docket__waiter *waiter);
 
+/* Calls `look` with the owner of the key that a queued waiter waits for. The owner stays the owner during the call, under
+ * claims->lock; nothing is called if the waiter is not queued. */
+void docket__claim_show_owner(docket__claims *claims, const docket__waiter *waiter,
+                              void (*look)(void *arg, const docket__holder *owner), void *arg);
+
 /* Gives the claim back. `record`: what all waiters get. `failure`: what waiters of the same tree get; the first of the
  * others becomes the owner. Neither: the first waiter becomes the owner. */
 void docket__claim_release(docket__claims *claims, docket__holder *holder, const docket_record *record,

@@ -131,7 +131,6 @@ bool mix_open(mix *self, const char *store_url, int pool_threads, noise *disturb
         return false;
     }
     self->pool = docket_pool_new(pool_threads);
-    self->manual = pool_threads == 0;
     const docket_backoff backoff = {.kind = DOCKET_BACKOFF_EXPONENTIAL, .first_ms = 1, .cap_ms = 2};
     const docket_step_options global = {.scope = DOCKET_SCOPE_GLOBAL};
     const docket_step_options workflow = {.scope = DOCKET_SCOPE_WORKFLOW};
@@ -305,9 +304,7 @@ bool mix_one(mix *self, uint64_t *seed, long serial, char problem[MIX_TEXT])
     order of = {.number = (int64_t)(draw / 16 % MIX_KEYS)};
     snprintf(own, sizeof own, "own-%ld", serial);
     snprintf(common, sizeof common, "common-%lld", (long long)of.number);
-    /* On a pool of 0 threads a step that waits for a nested execution runs other executions' steps on top of itself;
-     * what it holds meanwhile they may want. */
-    uint64_t kind = self->manual && (draw % 16 == 10 || draw % 16 == 14) ? 0 : draw % 16;
+    uint64_t kind = draw % 16;
     switch (kind) {
     case 0:
     case 1:

@@ -18,7 +18,6 @@ DOCKET_STRUCT(Joined, (INT64, number), (STRING, text));
 typedef struct mix {
     docket_store *store;
     docket_pool *pool;
-    bool manual; /* the pool has no threads */
     docket_graph *plain, *global, *workflow, *deferred, *stumbling, *limited, *refusing, *nested;
     atomic_int global_runs[MIX_KEYS];
     atomic_int workflow_runs[MIX_KEYS];
