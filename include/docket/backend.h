@@ -72,17 +72,53 @@ typedef enum docket_found {
     DOCKET_FOUND_EXPIRED = 2 /* a record that does not count any more; it must never count again */
 } docket_found;
 
+/** One entry into a once step, or one attempt of a transactional one. A *slot* is what may hold one effect: a step of an
+ * execution in WORKFLOW scope, a step with its inputs in GLOBAL scope. It is free, or held by an intent (somebody has
+ * entered, and no outcome is known), or by the record that is the effect's outcome. */
+typedef struct docket_intent {
+    uint8_t slot[16];
+    uint8_t idempotency_key[16];
+    uint64_t token; /* of this entry: drawn anew for each, never 0 and never repeated */
+} docket_intent;
+
+/** What a commit is about. Every commit has `record` with key, scope, names, version, fingerprint, input digests and
+ * attempts; only the first kind has a value in it. Repeating a commit that was applied before changes nothing and is
+ * DOCKET_OK: an answer may have been lost. */
+typedef enum docket_commit_kind {
+    /** Keep the record. With `intent`: only if the slot is held by an intent with this token, which goes in the same
+     * transaction, and the record holds the slot from then on. Else DOCKET_CLAIM_LOST, unless the record is there
+     * already (same checksum). A kept record sets the key's count of crashes to 0. */
+    DOCKET_COMMIT_RECORD = 0,
+    /** Keep `failure` as the key's last failure unless it has a live record. With `intent`: as INTENT_REMOVED too. */
+    DOCKET_COMMIT_FAILURE = 1,
+    /** Keep an intent in its slot. DOCKET_CONFLICT, and nothing is changed, if the slot is held already (by this very
+     * token: DOCKET_OK). Durable against power loss when the call returns, however the store was opened. */
+    DOCKET_COMMIT_INTENT = 2,
+    /** Nothing happened: remove the intent that has this slot and token, if it is there. */
+    DOCKET_COMMIT_INTENT_REMOVED = 3,
+    /** Nobody knows what happened: mark that intent, if it is there, as in doubt, and keep the message of `failure`. */
+    DOCKET_COMMIT_IN_DOUBT = 4,
+    /** An owner of the key died: add 1 to the key's count of crashes, unless `crash` was the last one counted. */
+    DOCKET_COMMIT_CRASH = 5,
+    /** A person forgets the key: remove its record or last failure, and its count of crashes. DOCKET_IN_DOUBT, and nothing
+     * is changed, if an intent has this key. */
+    DOCKET_COMMIT_FORGET = 6
+} docket_commit_kind;
+
 /** What is to be written in one commit, and what came of it. */
 typedef struct docket_commit {
     size_t struct_size;
-    /* What. Either `record`, or `failure` with the key and names in `record` and no value. */
+    /* What. */
+    docket_commit_kind kind;
     const docket_record *record;
-    const docket_error *failure; /* keep as the key's last failure unless it has a live record */
+    const docket_error *failure;
+    const docket_intent *intent; /* NULL = the step is no effect step */
+    uint64_t crash;              /* the token of the dead owner; never 0 */
     docket_bytes schema;         /* of the record's type: keep once per (type, fingerprint) */
     uint64_t fence;              /* of the claim, on stores with leases; 0 = none */
     bool replace;                /* a live record of this key is no good: put this one in its place */
     /* What came of it, set by the backend when the whole call returns DOCKET_OK. */
-    docket_status status;    /* DOCKET_OK, or why this one was refused (DOCKET_CLAIM_LOST, DOCKET_TOO_LARGE) */
+    docket_status status;    /* DOCKET_OK, or why this one was refused: see the kinds; DOCKET_TOO_LARGE */
     docket_record *existing; /* a live record was there and stays: a copy of it; freed by docket */
 } docket_commit;
 
@@ -97,7 +133,7 @@ enum {
 
 /** A claim on a key, held until `expires` by the store's clock unless renewed. */
 typedef struct docket_lease {
-    uint64_t fence;      /* grows with every acquisition of the key; a commit with an older one is refused */
+    uint64_t fence; /* grows with every acquisition of the key; a commit with an older one is refused */
     int64_t duration_ms;
 } docket_lease;
 
@@ -142,6 +178,19 @@ typedef struct docket_backend {
     /** Appends the schema kept for a type's layout; nothing if there is none. */
     docket_status (*schema)(void *self, const char *type, const uint8_t fingerprint[32], docket_buffer *out,
                             docket_error *error);
+
+    /** Tells what holds a slot, in a read transaction that begins with this call: `effect->state`, and unless it is
+     * DOCKET_EFFECT_FREE all the rest, with texts and digests from the arena. Optional, together with `effects`: a store
+     * without them takes no effect steps. */
+    docket_status (*effect)(void *self, const uint8_t slot[16], docket_effect *effect, docket_arena *arena,
+                            docket_error *error);
+
+    /** Lists intents, as `list` lists entries: in the order of entry, up to `capacity` with positions beyond `*position`. */
+    docket_status (*effects)(void *self, int64_t *position, docket_effect *entries, size_t capacity, size_t *count,
+                             docket_arena *arena, docket_error *error);
+
+    /** Reads how many owners of a key have died since its last success. Optional: a store without it counts none. */
+    docket_status (*crashes)(void *self, const docket_key *key, uint32_t *count, docket_error *error);
 
     /** Takes the claim on a key for `lease->duration_ms` and sets its fence. Atomic with respect to commit.
      * DOCKET_CONFLICT: another owner holds it. With DOCKET_BACKEND_LEASES only. */

@@ -37,7 +37,9 @@ DOCKET_BEGIN_DECLS
     X(20, SCHEMA_NEWER, "the store was written by a newer docket")                                               \
     X(21, NO_MEMORY, "memory is exhausted")                                                                      \
     X(22, FORKED, "a handle made before fork was used in the child")                                             \
-    X(23, UNSUPPORTED, "this build or this store cannot do that")
+    X(23, UNSUPPORTED, "this build or this store cannot do that")                                                \
+    X(24, IN_DOUBT, "an effect began, and nobody knows whether it happened: see docket_settle")                  \
+    X(25, NOT_DONE, "an effect that was in doubt did not happen")
 
 /** What a call answers. DOCKET_OK is 0 and every other status is positive. */
 typedef enum docket_status {

@@ -119,6 +119,37 @@ typedef struct docket_checkpoint {
     const char *message;
 } docket_checkpoint;
 
+/** What holds the slot of an effect. */
+typedef enum docket_effect_state {
+    DOCKET_EFFECT_FREE = 0,
+    DOCKET_EFFECT_ENTERED = 1,  /* the step was entered and no outcome is known: it runs now, or its process died */
+    DOCKET_EFFECT_IN_DOUBT = 2, /* it was entered, and ended without saying whether anything happened */
+    DOCKET_EFFECT_RECORDED = 3  /* its outcome is recorded */
+} docket_effect_state;
+
+/** An effect as a store knows it, without a value.
+ *
+ * Valid until: the callback returns. */
+typedef struct docket_effect {
+    size_t struct_size; /* set by docket */
+    docket_effect_state state;
+    uint8_t slot[16];
+    uint8_t idempotency_key[16]; /* see docket_ctx_idempotency_key; zero once recorded */
+    uint64_t token;              /* of the entry; 0 once recorded */
+    uint8_t key[32];
+    const char *execution_id; /* that entered it */
+    const char *step;
+    uint32_t step_version;
+    docket_scope scope;
+    const char *type;
+    uint8_t fingerprint[32];
+    const uint8_t *input_digests; /* as in docket_checkpoint */
+    size_t input_count;
+    int32_t attempt;    /* which one entered */
+    int64_t created_ms; /* since 1970: when it was entered, or recorded */
+    const char *reason; /* why it is in doubt; else the empty string */
+} docket_effect;
+
 /** Calls `each(arg, checkpoint)` for the matching entries in the order of recording, until it returns false. Values
  * are not read. The store is not locked while `each` runs, so it may call docket; entries that others add or remove
  * meanwhile may or may not be seen. Failures are written without anyone waiting for them, and may come a moment late.

@@ -82,8 +82,10 @@ static void note_failure(docket_ctx *ctx, const docket_error *error)
     }
     note->record = copy;
     note->failure = *error;
-    note->write.commit =
-        (docket_commit){.struct_size = sizeof(docket_commit), .record = copy, .failure = &note->failure};
+    note->write.commit = (docket_commit){.struct_size = sizeof(docket_commit),
+                                         .kind = DOCKET_COMMIT_FAILURE,
+                                         .record = copy,
+                                         .failure = &note->failure};
     note->write.done = note_written;
     note->write.error = &note->outcome;
     docket__store_write(ctx->step->options.store, &note->write);

@@ -1,5 +1,6 @@
 #include "store/queue.h"
 
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -50,8 +51,9 @@ static void finish(docket__queue *queue, docket__write *write)
                           record->step, record->value.size, queue->store->payload_limit);
         break;
     default:
-        docket__error_set(write->error, write->commit.status, "the result of step %s was not recorded: %s",
-                          record->step, docket_status_text(write->commit.status));
+        docket__error_set(write->error, write->commit.status, "%s of step %s was not recorded: %s",
+                          write->commit.kind == DOCKET_COMMIT_RECORD ? "the result" : "a note", record->step,
+                          docket_status_text(write->commit.status));
     }
     write->done(write);
 }
@@ -69,6 +71,20 @@ static void fail(docket__write *write, const docket_error *error)
     write->done(write);
 }
 
+/* After a failed group: whether an intent is there all the same. If this cannot be found out the step is not entered,
+ * and what may be left is in doubt, which is the safe side. */
+static bool settle_intent(docket__queue *queue, docket_commit *commit)
+{
+    docket_arena texts = {0};
+    docket_effect effect;
+    docket_error ignored;
+    docket_status status =
+        queue->store->backend->effect(queue->store->self, commit->intent->slot, &effect, &texts, &ignored);
+    docket__arena_release(&texts);
+    commit->status = DOCKET_OK;
+    return status == DOCKET_OK && effect.state != DOCKET_EFFECT_FREE && effect.token == commit->intent->token;
+}
+
 /* After a failed group: a record that can be read back with its checksum was written, another live one is adopted. */
 static bool settle(docket__queue *queue, docket__write *write)
 {
@@ -76,8 +92,8 @@ static bool settle(docket__queue *queue, docket__write *write)
     docket_record *record = NULL;
     docket_found found = DOCKET_FOUND_NOTHING;
     docket_error ignored;
-    if (commit->failure != NULL) {
-        return false;
+    if (commit->kind != DOCKET_COMMIT_RECORD) {
+        return commit->kind == DOCKET_COMMIT_INTENT && settle_intent(queue, commit);
     }
     docket_address address = docket__record_address(commit->record);
     docket_status status = queue->store->backend->lookup(queue->store->self, &address, &found, &record, &ignored);

@@ -217,7 +217,8 @@ docket_status docket_store_open_backend(docket_store **store, const docket_backe
     bool has_leases = backend->acquire != NULL && backend->renew != NULL && backend->release != NULL;
     if (backend->name == NULL || backend->lookup == NULL || backend->commit == NULL || backend->list == NULL ||
         backend->forget == NULL || backend->purge == NULL || backend->schema == NULL || backend->close == NULL ||
-        ((backend->capabilities & DOCKET_BACKEND_LEASES) != 0 && !has_leases)) {
+        ((backend->capabilities & DOCKET_BACKEND_LEASES) != 0 && !has_leases) ||
+        (backend->effect == NULL) != (backend->effects == NULL)) {
         return docket__error_set(error, DOCKET_INVALID, "the backend lacks a name or a required function");
     }
     if ((backend->capabilities & DOCKET_BACKEND_LEASES) != 0) {
@@ -469,7 +470,7 @@ static docket_status check_write(const docket_store *store, const docket__write 
                                  "the time to live of step %s is %lld ms; it must not be negative", record->step,
                                  (long long)record->ttl_ms);
     }
-    if (write->commit.failure == NULL && record->value.size > store->payload_limit) {
+    if (write->commit.kind == DOCKET_COMMIT_RECORD && record->value.size > store->payload_limit) {
         return docket__error_set(error, DOCKET_TOO_LARGE,
                                  "the value of step %s has %zu bytes, the store takes %zu (max_payload_bytes)",
                                  record->step, record->value.size, store->payload_limit);

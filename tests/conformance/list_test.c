@@ -19,7 +19,7 @@ static void the_order_of_a_group_counts(void **state)
     docket_error failure = DOCKET_ERROR_INIT;
     docket__error_set(&failure, DOCKET_FAILED, "the truck is full");
     docket_commit group[] = {
-        {.struct_size = sizeof group[0], .record = &third, .failure = &failure},
+        {.struct_size = sizeof group[0], .kind = DOCKET_COMMIT_FAILURE, .record = &third, .failure = &failure},
         {.struct_size = sizeof group[0], .record = &first},
         {.struct_size = sizeof group[0], .record = &second},
         {.struct_size = sizeof group[0], .record = &third},

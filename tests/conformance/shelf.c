@@ -94,6 +94,7 @@ docket_status shelf_put(shelf *self, const docket_record *record, const docket_e
                         docket_record **existing)
 {
     docket_commit commit = {.struct_size = sizeof commit,
+                            .kind = failure != NULL ? DOCKET_COMMIT_FAILURE : DOCKET_COMMIT_RECORD,
                             .record = record,
                             .failure = failure,
                             .replace = replace,

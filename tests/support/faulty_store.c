@@ -62,17 +62,17 @@ static docket_status commit_all(faulty_store *self, docket_commit *const *commit
 {
     docket_status status = DOCKET_OK;
     for (size_t i = 0; i < count && status == DOCKET_OK; i++) {
-        atomic_fetch_add(&self->failures, commits[i]->failure != NULL);
+        atomic_fetch_add(&self->failures, commits[i]->kind == DOCKET_COMMIT_FAILURE);
         status = docket__memory_backend.commit(self->memory, &commits[i], 1, error);
     }
     return status;
 }
 
-static bool has_result(docket_commit *const *commits, size_t count)
+static bool has_kind(docket_commit *const *commits, size_t count, docket_commit_kind kind)
 {
     bool has = false;
     for (size_t i = 0; i < count; i++) {
-        has = has || commits[i]->failure == NULL;
+        has = has || commits[i]->kind == kind;
     }
     return has;
 }
@@ -81,10 +81,12 @@ static docket_status commit(void *arg, docket_commit *const *commits, size_t cou
 {
     faulty_store *self = arg;
     fault taken;
-    if (!has_result(commits, count)) {
+    bool intends = has_kind(commits, count, DOCKET_COMMIT_INTENT);
+    if (!intends && !has_kind(commits, count, DOCKET_COMMIT_RECORD)) {
         return commit_all(self, commits, count, error);
     }
-    switch (begin(self, &self->commit, &self->commits, &taken)) {
+    switch (intends ? begin(self, &self->intent, &self->intents, &taken)
+                    : begin(self, &self->commit, &self->commits, &taken)) {
     case FAULT_REFUSE:
         return fail_so(&taken, error);
     case FAULT_AFTER:
@@ -132,6 +134,26 @@ static docket_status schema(void *arg, const char *type, const uint8_t fingerpri
     return docket__memory_backend.schema(self->memory, type, fingerprint, out, error);
 }
 
+static docket_status effect(void *arg, const uint8_t slot[16], docket_effect *out, docket_arena *arena,
+                            docket_error *error)
+{
+    faulty_store *self = arg;
+    return docket__memory_backend.effect(self->memory, slot, out, arena, error);
+}
+
+static docket_status effects(void *arg, int64_t *position, docket_effect *listed, size_t capacity, size_t *count,
+                             docket_arena *arena, docket_error *error)
+{
+    faulty_store *self = arg;
+    return docket__memory_backend.effects(self->memory, position, listed, capacity, count, arena, error);
+}
+
+static docket_status crashes(void *arg, const docket_key *key, uint32_t *count, docket_error *error)
+{
+    faulty_store *self = arg;
+    return docket__memory_backend.crashes(self->memory, key, count, error);
+}
+
 static void close_store(void *arg)
 {
     faulty_store *self = arg;
@@ -152,6 +174,9 @@ void faulty_store_open(faulty_store *self, bool inline_commits, const docket_sto
                     .forget = forget,
                     .purge = purge,
                     .schema = schema,
+                    .effect = effect,
+                    .effects = effects,
+                    .crashes = crashes,
                     .close = close_store},
         .memory = docket__memory_open(&error),
         .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -177,6 +202,11 @@ void faulty_store_set_lookup(faulty_store *self, fault with)
 void faulty_store_set_commit(faulty_store *self, fault with)
 {
     set(self, &self->commit, &self->commits, with);
+}
+
+void faulty_store_set_intent(faulty_store *self, fault with)
+{
+    set(self, &self->intent, &self->intents, with);
 }
 
 void faulty_store_close(faulty_store *self)

@@ -32,9 +32,9 @@ typedef struct faulty_store {
     void *memory;
     docket_store *store;
     pthread_mutex_t lock; /* guards the faults */
-    fault lookup, commit;
-    atomic_int lookups, commits; /* calls since the fault was set; commits of nothing but failures do not count */
-    atomic_int failures;         /* notes of failures that were kept */
+    fault lookup, commit, intent;
+    atomic_int lookups, commits, intents; /* calls since the fault was set; commits: of records */
+    atomic_int failures;                  /* notes of failures that were kept */
     gate closed;
 } faulty_store;
 
@@ -45,6 +45,7 @@ void faulty_store_open(faulty_store *self, bool inline_commits, const docket_sto
 /* From now on look-ups, or commits, have this fault; their count begins anew. */
 void faulty_store_set_lookup(faulty_store *self, fault with);
 void faulty_store_set_commit(faulty_store *self, fault with);
+void faulty_store_set_intent(faulty_store *self, fault with);
 
 /* Drops the test's reference to the store, which must be the last one, and waits until it is closed. */
 void faulty_store_close(faulty_store *self);

@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "store/memory/effects.h"
 #include "store/memory/table.h"
 #include "store/record.h"
 #include "store/wall.h"
@@ -30,6 +31,7 @@ typedef struct kept_schema {
 typedef struct memory_store {
     pthread_mutex_t lock;
     docket__table table;
+    docket__effects effects;
     docket__map schemas;
     docket__wall wall;
 } memory_store;
@@ -142,37 +144,127 @@ static docket_status put(memory_store *store, const docket_commit *commit, int64
     docket_record record = *commit->record;
     record.created_ms = now_ms;
     record.expires_ms = docket__expiry_ms(now_ms, record.ttl_ms);
-    if (commit->failure != NULL) {
+    if (commit->kind == DOCKET_COMMIT_FAILURE) {
         record.kind = DOCKET_CHECKPOINT_FAILURE;
         record.expires_ms = 0;
         record.value = (docket_bytes){NULL, 0};
     }
-    docket__shared_record *shared = docket__shared_record_new(&record, commit->failure);
+    docket__shared_record *shared =
+        docket__shared_record_new(&record, commit->kind == DOCKET_COMMIT_FAILURE ? commit->failure : NULL);
     if (shared == NULL) {
         return DOCKET_NO_MEMORY;
     }
     docket_status status = docket__table_put(&store->table, &record.key, record.expires_ms, shared);
     if (status != DOCKET_OK) {
         docket__shared_record_unref(shared);
+    } else if (commit->intent != NULL && commit->kind == DOCKET_COMMIT_RECORD) {
+        docket__entry *entry = docket__table_find(&store->table, &record.key);
+        status = docket__table_hold_slot(&store->table, entry, commit->intent->slot);
+        if (status != DOCKET_OK) {
+            docket__table_remove(&store->table, entry);
+        }
     }
     return status;
 }
 
-static docket_status commit_one(memory_store *store, docket_commit *commit, int64_t now_ms)
+static const docket_record *live_record(const memory_store *store, const docket_key *key, int64_t now_ms)
 {
-    const docket__entry *before = docket__table_find(&store->table, &commit->record->key);
-    bool lives =
-        before != NULL && before->shared->failure == NULL && !docket__is_expired(before->expires_ms, now_ms);
-    commit->status = DOCKET_OK;
-    if (lives && commit->failure != NULL) {
+    const docket__entry *entry = docket__table_find(&store->table, key);
+    bool lives = entry != NULL && entry->shared->failure == NULL && !docket__is_expired(entry->expires_ms, now_ms);
+    return lives ? entry->shared->record : NULL;
+}
+
+static docket_status put_entry(memory_store *store, docket_commit *commit, int64_t now_ms)
+{
+    const docket_record *live = live_record(store, &commit->record->key, now_ms);
+    if (live != NULL && commit->kind == DOCKET_COMMIT_FAILURE) {
         return DOCKET_OK;
     }
-    if (lives && !commit->replace) {
-        commit->existing = docket_record_copy(before->shared->record);
+    if (live != NULL && !commit->replace) {
+        commit->existing = docket_record_copy(live);
         return commit->existing != NULL ? DOCKET_OK : DOCKET_NO_MEMORY;
     }
     docket_status status = keep_schema(store, commit->record, commit->schema);
     return status == DOCKET_OK ? put(store, commit, now_ms) : status;
+}
+
+/* The intent of an effect is gone: see docket_commit_kind. */
+static docket_status judge_late(const memory_store *store, docket_commit *commit, int64_t now_ms)
+{
+    const docket_record *live = live_record(store, &commit->record->key, now_ms);
+    bool same = live != NULL && memcmp(live->checksum, commit->record->checksum, sizeof live->checksum) == 0;
+    commit->status = same ? DOCKET_OK : DOCKET_CLAIM_LOST;
+    return DOCKET_OK;
+}
+
+static docket_status commit_record(memory_store *store, docket_commit *commit, int64_t now_ms)
+{
+    bool is_record = commit->kind == DOCKET_COMMIT_RECORD;
+    if (commit->intent != NULL && is_record && !docket__effects_has(&store->effects, commit->intent)) {
+        return judge_late(store, commit, now_ms);
+    }
+    docket_status status = put_entry(store, commit, now_ms);
+    if (status == DOCKET_OK && commit->intent != NULL) {
+        docket__effects_remove(&store->effects, commit->intent);
+    }
+    if (status == DOCKET_OK && is_record) {
+        docket__effects_clear_crashes(&store->effects, &commit->record->key);
+    }
+    return status;
+}
+
+static docket_status commit_intent(memory_store *store, docket_commit *commit, int64_t now_ms)
+{
+    const docket_intent *intent = commit->intent;
+    if (docket__effects_has(&store->effects, intent)) {
+        return DOCKET_OK;
+    }
+    if (docket__effects_find(&store->effects, intent->slot) != NULL ||
+        docket__map_get(&store->table.by_slot, intent->slot, sizeof intent->slot) != NULL) {
+        commit->status = DOCKET_CONFLICT;
+        return DOCKET_OK;
+    }
+    docket_status status = keep_schema(store, commit->record, commit->schema);
+    return status == DOCKET_OK ? docket__effects_add(&store->effects, intent, commit->record, now_ms) : status;
+}
+
+static docket_status commit_forget(memory_store *store, docket_commit *commit)
+{
+    const docket_key *key = &commit->record->key;
+    docket__entry *entry = docket__table_find(&store->table, key);
+    if (docket__effects_has_key(&store->effects, key)) {
+        commit->status = DOCKET_IN_DOUBT;
+        return DOCKET_OK;
+    }
+    if (entry != NULL) {
+        docket__table_remove(&store->table, entry);
+    }
+    docket__effects_clear_crashes(&store->effects, key);
+    return DOCKET_OK;
+}
+
+static docket_status commit_one(memory_store *store, docket_commit *commit, int64_t now_ms)
+{
+    commit->status = DOCKET_OK;
+    switch (commit->kind) {
+    case DOCKET_COMMIT_RECORD:
+    case DOCKET_COMMIT_FAILURE:
+        return commit_record(store, commit, now_ms);
+    case DOCKET_COMMIT_INTENT:
+        return commit_intent(store, commit, now_ms);
+    case DOCKET_COMMIT_INTENT_REMOVED:
+        docket__effects_remove(&store->effects, commit->intent);
+        return DOCKET_OK;
+    case DOCKET_COMMIT_IN_DOUBT:
+        return docket__effects_doubt(&store->effects, commit->intent,
+                                     commit->failure != NULL ? commit->failure->message : "");
+    case DOCKET_COMMIT_CRASH:
+        return docket__effects_count_crash(&store->effects, &commit->record->key, commit->crash);
+    case DOCKET_COMMIT_FORGET:
+        return commit_forget(store, commit);
+    }
+    commit->status = DOCKET_UNSUPPORTED;
+    return DOCKET_OK;
 }
 
 static uint64_t remove_expired(memory_store *store, int64_t now_ms, uint64_t most)
@@ -327,6 +419,52 @@ static docket_status schema(void *self, const char *type, const uint8_t fingerpr
     return status == DOCKET_OK ? DOCKET_OK : docket__error_no_memory(error);
 }
 
+/* ---- Effects ---- */
+
+static docket_status effect(void *self, const uint8_t slot[16], docket_effect *out, docket_arena *arena,
+                            docket_error *error)
+{
+    memory_store *store = self;
+    *out = (docket_effect){.struct_size = sizeof *out};
+    pthread_mutex_lock(&store->lock);
+    const docket__effect *held = docket__effects_find(&store->effects, slot);
+    const docket__entry *outcome = docket__map_get(&store->table.by_slot, slot, 16);
+    if (held != NULL) {
+        docket__effect_describe(held, out, arena);
+    } else if (outcome != NULL) {
+        docket__effect_describe_record(outcome->shared->record, DOCKET_EFFECT_RECORDED, out, arena);
+        memcpy(out->slot, slot, sizeof out->slot);
+    }
+    pthread_mutex_unlock(&store->lock);
+    return arena->failed ? docket__error_no_memory(error) : DOCKET_OK;
+}
+
+static docket_status effects(void *self, int64_t *position, docket_effect *entries, size_t capacity, size_t *count,
+                             docket_arena *arena, docket_error *error)
+{
+    memory_store *store = self;
+    *count = 0;
+    pthread_mutex_lock(&store->lock);
+    for (const docket__effect *next = store->effects.first; next != NULL && *count < capacity; next = next->next) {
+        if (next->position > *position) {
+            docket__effect_describe(next, &entries[(*count)++], arena);
+            *position = next->position;
+        }
+    }
+    pthread_mutex_unlock(&store->lock);
+    return arena->failed ? docket__error_no_memory(error) : DOCKET_OK;
+}
+
+static docket_status crashes(void *self, const docket_key *key, uint32_t *count, docket_error *error)
+{
+    memory_store *store = self;
+    (void)error;
+    pthread_mutex_lock(&store->lock);
+    *count = docket__effects_crashes(&store->effects, key);
+    pthread_mutex_unlock(&store->lock);
+    return DOCKET_OK;
+}
+
 /* ---- Opening and closing ---- */
 
 static void close_store(void *self)
@@ -334,6 +472,7 @@ static void close_store(void *self)
     memory_store *store = self;
     size_t cursor = 0;
     docket__table_release(&store->table);
+    docket__effects_release(&store->effects);
     for (const docket__map_entry *slot; (slot = docket__map_next(&store->schemas, &cursor)) != NULL;) {
         docket__free(slot->value);
     }
@@ -375,5 +514,8 @@ const docket_backend docket__memory_backend = {
     .forget = forget,
     .purge = purge,
     .schema = schema,
+    .effect = effect,
+    .effects = effects,
+    .crashes = crashes,
     .close = close_store,
 };

@@ -4,6 +4,8 @@
 #include "base/memory.h"
 #include "store/record.h"
 
+#include <string.h>
+
 docket__shared_record *docket__shared_record_new(const docket_record *record, const docket_error *failure)
 {
     docket__shared_record *shared = docket__allocate(sizeof *shared);
@@ -150,6 +152,20 @@ docket__entry *docket__table_find(const docket__table *table, const docket_key *
     return docket__map_get(&table->by_key, key->bytes, sizeof key->bytes);
 }
 
+/* An entry whose key is out of the map already. */
+static void discard(docket__table *table, docket__entry *entry)
+{
+    table->order[docket__table_seek(table, entry->position - 1)].entry = NULL;
+    if (entry->expires_ms != 0) {
+        heap_remove(table, entry);
+    }
+    if (entry->has_slot) {
+        docket__map_remove(&table->by_slot, entry->slot, sizeof entry->slot);
+    }
+    docket__shared_record_unref(entry->shared);
+    docket__free(entry);
+}
+
 docket_status docket__table_put(docket__table *table, const docket_key *key, int64_t expires_ms,
                                 docket__shared_record *shared)
 {
@@ -171,12 +187,7 @@ docket_status docket__table_put(docket__table *table, const docket_key *key, int
         return DOCKET_NO_MEMORY; /* only when the key was new: a place that was just freed is still there */
     }
     if (before != NULL) {
-        table->order[docket__table_seek(table, before->position - 1)].entry = NULL;
-        if (before->expires_ms != 0) {
-            heap_remove(table, before);
-        }
-        docket__shared_record_unref(before->shared);
-        docket__free(before);
+        discard(table, before);
     }
     entry->position = ++table->last_position;
     table->order[table->order_count++] = (docket__place){entry->position, entry};
@@ -190,12 +201,15 @@ docket_status docket__table_put(docket__table *table, const docket_key *key, int
 void docket__table_remove(docket__table *table, docket__entry *entry)
 {
     docket__map_remove(&table->by_key, entry->key.bytes, sizeof entry->key.bytes);
-    table->order[docket__table_seek(table, entry->position - 1)].entry = NULL;
-    if (entry->expires_ms != 0) {
-        heap_remove(table, entry);
-    }
-    docket__shared_record_unref(entry->shared);
-    docket__free(entry);
+    discard(table, entry);
+}
+
+docket_status docket__table_hold_slot(docket__table *table, docket__entry *entry, const uint8_t slot[16])
+{
+    memcpy(entry->slot, slot, sizeof entry->slot);
+    docket_status status = docket__map_put(&table->by_slot, entry->slot, sizeof entry->slot, entry);
+    entry->has_slot = status == DOCKET_OK;
+    return status;
 }
 
 docket__entry *docket__table_next_to_expire(const docket__table *table)
@@ -227,6 +241,7 @@ void docket__table_release(docket__table *table)
         docket__free(entry);
     }
     docket__map_release(&table->by_key);
+    docket__map_release(&table->by_slot);
     docket__free(table->order);
     docket__free(table->heap);
     *table = (docket__table){.order = NULL};

@@ -25,6 +25,8 @@ typedef struct docket__entry {
     int64_t position;
     int64_t expires_ms; /* 0 = never */
     size_t heap_index;  /* among the entries that expire */
+    bool has_slot;      /* it is the outcome of an effect */
+    uint8_t slot[16];
     docket__shared_record *shared;
 } docket__entry;
 
@@ -36,6 +38,7 @@ typedef struct docket__place {
 
 typedef struct docket__table {
     docket__map by_key;
+    docket__map by_slot;  /* outcomes of effects; keys are borrowed from the entries */
     docket__place *order; /* by rising position */
     size_t order_count, order_capacity;
     docket__entry **heap; /* the first one expires first */
@@ -51,6 +54,9 @@ docket_status docket__table_put(docket__table *table, const docket_key *key, int
                                 docket__shared_record *shared);
 
 void docket__table_remove(docket__table *table, docket__entry *entry);
+
+/* Says which slot an entry holds, which no other one holds. DOCKET_NO_MEMORY: it does not. */
+docket_status docket__table_hold_slot(docket__table *table, docket__entry *entry, const uint8_t slot[16]);
 
 /* The entry that expires first; NULL if none ever does. */
 docket__entry *docket__table_next_to_expire(const docket__table *table);

@@ -8,7 +8,23 @@
 
 /* ---- Write transactions ---- */
 
-docket_status docket__sqlite_begin_write(docket__sqlite *self, docket_error *error)
+/* Outside a transaction only. */
+static docket_status set_flush(docket__sqlite *self, bool flush, docket_error *error)
+{
+    if (self->options.durability == DOCKET_DURABILITY_FULL || flush == self->flushes) {
+        return DOCKET_OK;
+    }
+    int code = sqlite3_exec(self->writer.db, flush ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+                            NULL, NULL, NULL);
+    if (code != SQLITE_OK) {
+        return docket__connection_fail(&self->writer, code, "choosing when to flush", error);
+    }
+    self->flushes = flush;
+    return DOCKET_OK;
+}
+
+/* `flush`: durable against power loss, however the store was opened. */
+static docket_status begin_write(docket__sqlite *self, bool flush, docket_error *error)
 {
     docket_status status = docket__side_take(&self->side, self->options.busy_timeout_ms, error);
     if (status != DOCKET_OK) {
@@ -17,6 +33,9 @@ docket_status docket__sqlite_begin_write(docket__sqlite *self, docket_error *err
     status = docket__sqlite_check_file(self, error);
     if (status == DOCKET_OK) {
         docket__log_keep_small(self);
+        status = set_flush(self, flush, error);
+    }
+    if (status == DOCKET_OK) {
         status = docket__connection_run(&self->writer, DOCKET__SQL_BEGIN, error);
     }
     if (status == DOCKET_OK) {
@@ -28,6 +47,11 @@ docket_status docket__sqlite_begin_write(docket__sqlite *self, docket_error *err
     }
     docket__side_give(&self->side);
     return status;
+}
+
+docket_status docket__sqlite_begin_write(docket__sqlite *self, docket_error *error)
+{
+    return begin_write(self, false, error);
 }
 
 docket_status docket__sqlite_end_write(docket__sqlite *self, docket_status status, docket_error *error)
@@ -54,6 +78,11 @@ docket_status docket__sqlite_end_write(docket__sqlite *self, docket_status statu
 typedef struct row_ids {
     int64_t execution, step, type;
 } row_ids;
+
+static bool is_failure(const docket_commit *commit)
+{
+    return commit->kind == DOCKET_COMMIT_FAILURE;
+}
 
 static docket_status find_ids(docket__sqlite *self, const docket_commit *commit, row_ids *ids, docket_error *error)
 {
@@ -83,6 +112,7 @@ static void bind_common(sqlite3_stmt *insert, const docket_record *record, const
     sqlite3_bind_blob64(insert, DOCKET__INSERT_INPUTS,
                         record->input_count > 0 ? (const void *)record->input_digests : "",
                         record->input_count * 32, SQLITE_STATIC);
+    sqlite3_bind_null(insert, DOCKET__INSERT_SLOT);
 }
 
 static void bind_record(sqlite3_stmt *insert, const docket_record *record, int64_t now_ms)
@@ -118,10 +148,14 @@ static docket_status insert_row(docket__sqlite *self, const docket_commit *commi
         return error->status;
     }
     bind_common(insert, commit->record, ids, now_ms);
-    if (commit->failure != NULL) {
+    if (is_failure(commit)) {
         bind_failure(insert, commit->failure);
     } else {
         bind_record(insert, commit->record, now_ms);
+        if (commit->intent != NULL) {
+            sqlite3_bind_blob(insert, DOCKET__INSERT_SLOT, commit->intent->slot, sizeof commit->intent->slot,
+                              SQLITE_STATIC);
+        }
     }
     docket_status status = docket__connection_finish(&self->writer, insert, "recording a checkpoint", error);
     *inserted = status == DOCKET_OK && sqlite3_changes(self->writer.db) == 1;
@@ -154,9 +188,9 @@ static docket_status judge_row(docket__sqlite *self, docket_commit *commit, int6
     } else if (status == DOCKET_OK) {
         bool lives = sqlite3_column_int(row, DOCKET__COLUMN_KIND) != DOCKET_CHECKPOINT_FAILURE &&
                      !docket__is_expired(sqlite3_column_int64(row, DOCKET__COLUMN_EXPIRES), now_ms);
-        if (!lives || (commit->replace && commit->failure == NULL)) {
+        if (!lives || (commit->replace && !is_failure(commit))) {
             *id = sqlite3_column_int64(row, DOCKET__COLUMN_ID);
-        } else if (commit->failure == NULL) {
+        } else if (!is_failure(commit)) {
             status = docket__connection_record(&self->writer, row, &borrowed, error);
             commit->existing = status == DOCKET_OK ? docket_record_copy(&borrowed) : NULL;
             if (status == DOCKET_OK && commit->existing == NULL) {
@@ -170,12 +204,11 @@ static docket_status judge_row(docket__sqlite *self, docket_commit *commit, int6
     return status;
 }
 
-static docket_status commit_one(docket__sqlite *self, docket_commit *commit, int64_t now_ms, docket_error *error)
+static docket_status put_row(docket__sqlite *self, docket_commit *commit, int64_t now_ms, docket_error *error)
 {
     row_ids ids;
     int64_t in_the_way = 0;
     bool inserted = false;
-    commit->status = DOCKET_OK;
     docket_status status = find_ids(self, commit, &ids, error);
     if (status == DOCKET_OK) {
         status = insert_row(self, commit, &ids, now_ms, &inserted, error);
@@ -193,10 +226,84 @@ static docket_status commit_one(docket__sqlite *self, docket_commit *commit, int
     return status;
 }
 
+/* The intent of an effect is gone: this very commit may have been applied before, and its answer lost. Then all is
+ * well; else somebody else has settled the effect. */
+static docket_status judge_late(docket__sqlite *self, docket_commit *commit, docket_error *error)
+{
+    sqlite3_stmt *row;
+    docket_address address = docket__record_address(commit->record);
+    docket_status status = docket__connection_find(&self->writer, &address, &row, error);
+    commit->status = DOCKET_CLAIM_LOST;
+    if (status == DOCKET_OK && row != NULL) {
+        const void *checksum = sqlite3_column_blob(row, DOCKET__COLUMN_CHECKSUM);
+        if (checksum != NULL && sqlite3_column_bytes(row, DOCKET__COLUMN_CHECKSUM) == 16 &&
+            memcmp(checksum, commit->record->checksum, 16) == 0) {
+            commit->status = DOCKET_OK;
+        }
+    }
+    if (row != NULL) {
+        sqlite3_reset(row);
+    }
+    return status;
+}
+
+static docket_status commit_record(docket__sqlite *self, docket_commit *commit, int64_t now_ms, docket_error *error)
+{
+    bool removed = true;
+    docket_status status = DOCKET_OK;
+    if (commit->intent != NULL) {
+        status = docket__sqlite_remove_intent(self, commit->intent, &removed, error);
+        if (status == DOCKET_OK && !removed && !is_failure(commit)) {
+            return judge_late(self, commit, error);
+        }
+    }
+    if (status == DOCKET_OK) {
+        status = put_row(self, commit, now_ms, error);
+    }
+    if (status == DOCKET_OK && !is_failure(commit)) {
+        status = docket__sqlite_clear_crashes(self, &commit->record->key, error);
+    }
+    return status;
+}
+
+static docket_status commit_one(docket__sqlite *self, docket_commit *commit, int64_t now_ms, docket_error *error)
+{
+    bool ignored;
+    commit->status = DOCKET_OK;
+    switch (commit->kind) {
+    case DOCKET_COMMIT_RECORD:
+    case DOCKET_COMMIT_FAILURE:
+        return commit_record(self, commit, now_ms, error);
+    case DOCKET_COMMIT_INTENT:
+        return docket__sqlite_commit_intent(self, commit, now_ms, error);
+    case DOCKET_COMMIT_INTENT_REMOVED:
+        return docket__sqlite_remove_intent(self, commit->intent, &ignored, error);
+    case DOCKET_COMMIT_IN_DOUBT:
+        return docket__sqlite_commit_doubt(self, commit, error);
+    case DOCKET_COMMIT_CRASH:
+        return docket__sqlite_commit_crash(self, commit, now_ms, error);
+    case DOCKET_COMMIT_FORGET:
+        return docket__sqlite_commit_forget(self, commit, error);
+    }
+    commit->status = DOCKET_UNSUPPORTED;
+    return DOCKET_OK;
+}
+
+/* An intent must survive power loss whatever the store was opened for: a step that is entered and forgotten would be
+ * entered again. Its flush takes along all that was committed before. */
+static bool needs_flush(const docket__sqlite *self, docket_commit *const *commits, size_t count)
+{
+    bool needed = false;
+    for (size_t i = 0; i < count && self->options.durability != DOCKET_DURABILITY_FULL; i++) {
+        needed = needed || commits[i]->kind == DOCKET_COMMIT_INTENT;
+    }
+    return needed;
+}
+
 docket_status docket__sqlite_commit(void *handle, docket_commit *const *commits, size_t count, docket_error *error)
 {
     docket__sqlite *self = handle;
-    docket_status status = docket__sqlite_begin_write(self, error);
+    docket_status status = begin_write(self, needs_flush(self, commits, count), error);
     if (status != DOCKET_OK) {
         return status;
     }

@@ -30,6 +30,7 @@ void docket__ids_clear(docket__ids *ids)
     clear_map(&ids->executions);
     clear_map(&ids->steps);
     clear_map(&ids->types);
+    ids->knows_crashes = false;
 }
 
 docket_status docket__ids_refresh(docket__sqlite *self, docket_error *error)

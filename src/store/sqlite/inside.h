@@ -32,6 +32,7 @@ enum {
 typedef struct docket__ids {
     docket__map executions, steps, types;
     int64_t data_version;
+    bool knows_crashes, has_crashes; /* whether any key has a count of crashes */
 } docket__ids;
 
 typedef struct docket__log {
@@ -53,6 +54,7 @@ struct docket__sqlite {
     docket__wall wall;
 
     docket__connection writer;
+    bool flushes; /* with durability process: the connection is set to flush now */
     docket__ids ids;
     docket__log log;
     _Atomic(void *) visitor; /* the application's connection between docket_sqlite_begin and _end */
@@ -109,6 +111,22 @@ docket_status docket__sqlite_commit(void *self, docket_commit *const *commits, s
 docket_status docket__sqlite_delete_stale(docket__sqlite *self, docket_error *error);
 /* For a look-up: this row has expired and must never count again. */
 void docket__sqlite_note_stale(docket__sqlite *self, int64_t id);
+
+/* effect.c: single commits about effects and crashes. Between begin_write and end_write. */
+docket_status docket__sqlite_commit_intent(docket__sqlite *self, docket_commit *commit, int64_t now_ms,
+                                           docket_error *error);
+docket_status docket__sqlite_commit_doubt(docket__sqlite *self, const docket_commit *commit, docket_error *error);
+docket_status docket__sqlite_commit_crash(docket__sqlite *self, const docket_commit *commit, int64_t now_ms,
+                                          docket_error *error);
+docket_status docket__sqlite_commit_forget(docket__sqlite *self, docket_commit *commit, docket_error *error);
+docket_status docket__sqlite_remove_intent(docket__sqlite *self, const docket_intent *intent, bool *removed,
+                                           docket_error *error);
+docket_status docket__sqlite_clear_crashes(docket__sqlite *self, const docket_key *key, docket_error *error);
+docket_status docket__sqlite_effect(void *self, const uint8_t slot[16], docket_effect *effect, docket_arena *arena,
+                                    docket_error *error);
+docket_status docket__sqlite_effects(void *self, int64_t *position, docket_effect *entries, size_t capacity,
+                                     size_t *count, docket_arena *arena, docket_error *error);
+docket_status docket__sqlite_crashes(void *self, const docket_key *key, uint32_t *count, docket_error *error);
 
 /* ids.c: ids of names, given to new ones. Between begin_write and end_write. */
 docket_status docket__ids_execution(docket__sqlite *self, const char *name, int64_t *id, docket_error *error);

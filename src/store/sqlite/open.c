@@ -505,5 +505,8 @@ const docket_backend docket__sqlite_backend = {
     .forget = docket__sqlite_forget,
     .purge = docket__sqlite_purge,
     .schema = docket__sqlite_schema,
+    .effect = docket__sqlite_effect,
+    .effects = docket__sqlite_effects,
+    .crashes = docket__sqlite_crashes,
     .close = close_store,
 };
