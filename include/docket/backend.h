@@ -206,6 +206,17 @@ typedef struct docket_backend {
     void (*close)(void *self);
 } docket_backend;
 
+/** Opens the backend of a URL alone, without what docket puts in front of it: for a backend of your own that stands before
+ * another one, to count, to encrypt, or to fail on purpose. Hand the options to docket_store_open_backend as well.
+ *
+ * Owns: the caller; close with `(*backend)->close(*self)`, unless a store has taken it.
+ * Valid until: for ever, for the table.
+ * Threads: any.
+ * Returns: as docket_store_open. */
+DOCKET_API DOCKET_MUST_CHECK docket_status docket_backend_open(const docket_backend **backend, void **self,
+                                                               const char *url, const docket_store_options *options,
+                                                               docket_error *error);
+
 /** Opens a store over a backend of your own. On failure `close` is not called.
  *
  * Owns: the store takes `self` and closes it; `backend` must outlive the store. The caller closes the store with

@@ -1,6 +1,7 @@
 /** @page docket_h  Everything a program needs: include this one.
  *
- * docket/backend.h (to write a store) and docket/sqlite.h (to share a database file) are included on their own.
+ * docket/backend.h (to write a store), docket/sqlite.h (to share a database file) and docket/harness.h (to write a test
+ * tool) are included on their own.
  */
 #ifndef DOCKET_H
 #define DOCKET_H

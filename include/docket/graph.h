@@ -168,6 +168,22 @@ DOCKET_API docket_status docket_graph_add(docket_graph *graph, const docket_step
 DOCKET_API docket_status docket_graph_add_all(docket_graph *graph, const docket_step_options *options,
                                               const docket_step *const *steps);
 
+/** Puts another function in the place of a registered step's, for a test: the fake must take and make the same types, in
+ * the same order. Name, version, options and so the keys of results stay those of the step: give the graph a store of
+ * the test's own, or results of the fake will be restored in its place. `user` is what docket_ctx_user answers in the
+ * fake; NULL = the pointer of the step's options. Errors are remembered as those of docket_graph_add.
+ *
+ *     docket_graph_replace(graph, "charge", &charge_declined_step, NULL);
+ *
+ * Threads: one at a time, before validation.
+ * Returns:
+ * - DOCKET_INVALID: a NULL, or the fake's descriptor is no good.
+ * - DOCKET_MISSING: the graph has no step of that name.
+ * - DOCKET_TYPE: the types differ; the message names the first that does.
+ * - DOCKET_STATE, DOCKET_FORKED, DOCKET_NO_MEMORY: as docket_graph_add. */
+DOCKET_API docket_status docket_graph_replace(docket_graph *graph, const char *name, const docket_step *fake,
+                                              void *user);
+
 /** Gives a leaf for all executions: `docket_graph_provide(graph, DOCKET_IN(Config, &config))`. Values are copied,
  * resources borrowed until docket_graph_stop; the type must stay valid for the life of the graph. A request's value
  * wins. A step of the graph that would make the type does not run.

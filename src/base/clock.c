@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <time.h>
 
+enum { NAP_MS = 5, LONGEST_NAP_MS = 1000000 };
+
 static int64_t read_monotonic_ns(void *arg)
 {
     (void)arg;
@@ -20,22 +22,24 @@ static int64_t read_wall_ms(void *arg)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static const docket__clock system_clock = {read_monotonic_ns, read_wall_ms, NULL};
-static _Atomic(const docket__clock *) current = &system_clock;
+static const docket_clock system_clock = {read_monotonic_ns, read_wall_ms, NULL};
+static _Atomic(const docket_clock *) current = &system_clock;
 
-void docket__clock_replace(const docket__clock *replacement)
+void docket_set_clock(const docket_clock *replacement)
 {
     atomic_store(&current, replacement != NULL ? replacement : &system_clock);
 }
 
-bool docket__clock_is_replaced(void)
+int64_t docket__clock_nap_ms(int64_t remaining_ms)
 {
-    return atomic_load_explicit(&current, memory_order_relaxed) != &system_clock;
+    bool is_replaced = atomic_load_explicit(&current, memory_order_relaxed) != &system_clock;
+    int64_t longest_ms = is_replaced ? NAP_MS : LONGEST_NAP_MS;
+    return remaining_ms < longest_ms ? remaining_ms : longest_ms;
 }
 
 int64_t docket__clock_monotonic_ns(void)
 {
-    const docket__clock *source = atomic_load_explicit(&current, memory_order_acquire);
+    const docket_clock *source = atomic_load_explicit(&current, memory_order_acquire);
     return source->monotonic_ns(source->arg);
 }
 
@@ -46,6 +50,6 @@ int64_t docket__clock_monotonic_ms(void)
 
 int64_t docket__clock_wall_ms(void)
 {
-    const docket__clock *source = atomic_load_explicit(&current, memory_order_acquire);
+    const docket_clock *source = atomic_load_explicit(&current, memory_order_acquire);
     return source->wall_ms(source->arg);
 }

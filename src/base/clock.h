@@ -3,14 +3,7 @@
 #ifndef DOCKET_BASE_CLOCK_H
 #define DOCKET_BASE_CLOCK_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-typedef struct docket__clock {
-    int64_t (*monotonic_ns)(void *arg);
-    int64_t (*wall_ms)(void *arg);
-    void *arg;
-} docket__clock;
+#include <docket/harness.h>
 
 int64_t docket__clock_monotonic_ns(void);
 int64_t docket__clock_monotonic_ms(void);
@@ -23,11 +16,8 @@ static inline int64_t docket__clock_after_ms(int64_t delay_ms)
     return delay_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + delay_ms;
 }
 
-/* Installs a clock, which must stay valid until it is replaced; NULL restores the system's. Its functions may be called
- * from any thread at once. */
-void docket__clock_replace(const docket__clock *clock);
-
-/* Whether time may pass otherwise than in the kernel, which knows nothing of a replaced clock when it waits. */
-bool docket__clock_is_replaced(void);
+/* The longest that may be waited in one go for a moment `remaining_ms` away: the kernel, which does the waiting, knows
+ * nothing of a replaced clock (docket_set_clock), so that this one is looked at again and again. */
+int64_t docket__clock_nap_ms(int64_t remaining_ms);
 
 #endif

@@ -24,12 +24,12 @@ static void clock_is_replaced_and_restored(void **state)
 {
     (void)state;
     int64_t now = 1234567890123;
-    const docket__clock fake = {fake_monotonic_ns, fake_wall_ms, &now};
-    docket__clock_replace(&fake);
+    const docket_clock fake = {fake_monotonic_ns, fake_wall_ms, &now};
+    docket_set_clock(&fake);
     assert_int_equal(docket__clock_monotonic_ns(), now);
     assert_int_equal(docket__clock_monotonic_ms(), 1234567);
     assert_int_equal(docket__clock_wall_ms(), -now);
-    docket__clock_replace(NULL);
+    docket_set_clock(NULL);
     assert_true(docket__clock_wall_ms() > 0);
 }
 

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_THREADS = 10000, DEFAULT_THREADS = 256, IDLE_MS = 10000, NAP_MS = 5 };
+enum { MAX_THREADS = 10000, DEFAULT_THREADS = 256, IDLE_MS = 10000 };
 
 struct docket_pool {
     pthread_mutex_t lock;
@@ -128,8 +128,7 @@ static void wait_until(docket_pool *pool, pthread_cond_t *condition, int64_t due
     }
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t longest_ms = docket__clock_is_replaced() ? NAP_MS : 1000000;
-    remaining_ms = remaining_ms > longest_ms ? longest_ms : remaining_ms;
+    remaining_ms = docket__clock_nap_ms(remaining_ms);
     until.tv_sec += remaining_ms / 1000;
     until.tv_nsec += remaining_ms % 1000 * 1000000;
     if (until.tv_nsec >= 1000000000) {

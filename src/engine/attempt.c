@@ -5,6 +5,7 @@
  * execution is told at once, and the step runs on as a straggler with its memory and its claim. */
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/point.h"
 #include "engine/backoff.h"
 #include "engine/execution.h"
 #include "type/codec.h"
@@ -215,8 +216,10 @@ static docket_status call(docket_ctx *ctx, const docket_argument *arguments, voi
 {
     docket_ctx *outer = docket__ctx_current;
     docket__ctx_current = ctx;
+    docket__point_pass(DOCKET_POINT_ENTER, ctx->step->info.name);
     docket_status status = ctx->step->options.isolated ? docket__isolate_call(ctx, output, arguments)
                                                        : ctx->step->step->call(ctx, output, arguments);
+    docket__point_pass(DOCKET_POINT_RETURN, ctx->step->info.name);
     if (ctx->deferred != NULL) {
         clean_up(ctx);
     }

@@ -1,5 +1,6 @@
 /* The context of a step: what the functions of docket/context.h do. */
 #include <docket/context.h>
+#include <docket/harness.h>
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -25,6 +26,8 @@ static void begin(docket_ctx *ctx, docket__node *node)
     ctx->holder.step = ctx->step->info.name;
     ctx->holder.tree = execution->tree;
     atomic_store_explicit(&ctx->references, 1, memory_order_relaxed);
+    ctx->item_index = -1;
+    ctx->idempotency_key = NULL;
     ctx->limit_ms = INT64_MAX;
     ctx->cancel_fd = -1;
 }
@@ -153,8 +156,7 @@ int docket_ctx_attempt(const docket_ctx *ctx)
 
 int64_t docket_ctx_item_index(const docket_ctx *ctx)
 {
-    (void)ctx;
-    return -1;
+    return ctx == NULL ? -1 : ctx->item_index;
 }
 
 void *docket_ctx_user(const docket_ctx *ctx)
@@ -162,8 +164,17 @@ void *docket_ctx_user(const docket_ctx *ctx)
     return ctx == NULL ? NULL : ctx->step->options.user;
 }
 
+void docket_ctx_pretend(docket_ctx *ctx, int64_t item_index, const char *idempotency_key)
+{
+    ctx->item_index = item_index;
+    ctx->idempotency_key = idempotency_key;
+}
+
 const char *docket_ctx_idempotency_key(docket_ctx *ctx)
 {
+    if (ctx->idempotency_key != NULL) {
+        return ctx->idempotency_key;
+    }
     char *digits = docket_scratch(ctx, 33);
     docket_error error;
     if (digits == NULL || docket__subject_idempotency_key(ctx, digits, &error) != DOCKET_OK) {
@@ -276,7 +287,7 @@ int docket_cancel_fd(docket_ctx *ctx)
     return descriptor;
 }
 
-static struct timespec monotonic_after(int64_t duration_ms)
+static struct timespec real_after(int64_t duration_ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -297,11 +308,13 @@ docket_status docket_sleep(docket_ctx *ctx, int64_t duration_ms)
     int64_t sleep_ms = duration_ms < 0 ? 0 : duration_ms;
     sleep_ms = manual && remaining_ms < sleep_ms ? remaining_ms : sleep_ms;
     sleep_ms = sleep_ms > DOCKET_DAYS(36500) ? DOCKET_DAYS(36500) : sleep_ms;
-    struct timespec until = monotonic_after(sleep_ms);
+    int64_t left_ns = sleep_ms * 1000000;
+    int64_t end_ns = docket__clock_monotonic_ns() + left_ns;
     pthread_mutex_lock(&execution->lock);
-    int answer = 0;
-    while (answer == 0 && !docket_cancelled(ctx)) {
-        answer = pthread_cond_timedwait(&execution->stirred, &execution->lock, &until);
+    while (left_ns > 0 && !docket_cancelled(ctx)) {
+        struct timespec until = real_after(docket__clock_nap_ms((left_ns + 999999) / 1000000));
+        pthread_cond_timedwait(&execution->stirred, &execution->lock, &until);
+        left_ns = end_ns - docket__clock_monotonic_ns();
     }
     pthread_mutex_unlock(&execution->lock);
     return docket_cancelled(ctx) ? DOCKET_CANCELLED : DOCKET_OK;

@@ -83,6 +83,10 @@ struct docket_ctx {
     int64_t ttl_ms;
     bool do_not_record;
 
+    /* What docket_ctx_pretend said. */
+    int64_t item_index; /* -1 = none */
+    const char *idempotency_key; /* NULL = its own */
+
     /* Limits. */
     atomic_bool cancelled; /* this attempt should stop */
     docket__limit_state limit_state;

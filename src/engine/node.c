@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/point.h"
 #include "checkpoint/restore.h"
 #include "engine/execution.h"
 #include "engine/file.h"
@@ -31,7 +32,9 @@ static void release_claim(docket_ctx *ctx, const docket_record *record, const do
 {
     if (ctx->claimed) {
         ctx->claimed = false;
+        docket__point_pass(DOCKET_POINT_RELEASE, ctx->step->info.name);
         docket__claim_release(docket__store_claims(ctx->step->options.store), &ctx->holder, record, failure);
+        docket__point_pass(DOCKET_POINT_RELEASED, ctx->step->info.name);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "store/store.h"
 #include "type/schema.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* A step on its way into the graph. */
@@ -302,4 +303,94 @@ docket_status docket_graph_add_all(docket_graph *graph, const docket_step_option
         first = first == DOCKET_OK ? status : first;
     }
     return first;
+}
+
+/* Fakes. */
+
+static const char *flag_text(uint32_t flags)
+{
+    return flags & DOCKET_INPUT_ITEMS ? " (all items)" : flags & DOCKET_INPUT_MAYBE ? " (MAYBE)" : "";
+}
+
+static docket_status compare(const docket_graph *graph, uint32_t type, const docket_step_input *expected,
+                             const docket_step *fake, const docket_step_input *found, const char *place,
+                             docket_error *error)
+{
+    docket_error differs = DOCKET_ERROR_INIT;
+    uint32_t index = docket__graph_find_type(graph, found->type, &differs);
+    if (index == UINT32_MAX && differs.status != DOCKET_OK) {
+        docket__error_copy(error, &differs);
+        return differs.status;
+    }
+    if (index == type && found->flags == expected->flags) {
+        return DOCKET_OK;
+    }
+    docket__error_set(error, DOCKET_TYPE, "the fake \"%s\" (%s:%d) has %s%s as its %s, where the step has %s%s",
+                      fake->name, file_of(fake), fake->line, found->type->name, flag_text(found->flags), place,
+                      expected->type->name, flag_text(expected->flags));
+    docket__error_set_type(error, expected->type->name);
+    return DOCKET_TYPE;
+}
+
+static docket_status compare_types(const docket_graph *graph, const docket__graph_step *known,
+                                   const docket_step *fake, docket_error *error)
+{
+    const docket_step_input outputs[] = {{known->step->output, 0}, {fake->output, 0}};
+    docket_status status = compare(graph, known->output, &outputs[0], fake, &outputs[1], "output", error);
+    if (status == DOCKET_OK && fake->input_count != known->input_count) {
+        return docket__error_set(error, DOCKET_TYPE, "the fake \"%s\" (%s:%d) has %u inputs, where the step has %u",
+                                 fake->name, file_of(fake), fake->line, (unsigned)fake->input_count,
+                                 (unsigned)known->input_count);
+    }
+    for (uint32_t i = 0; i < known->input_count && status == DOCKET_OK; i++) {
+        char place[24];
+        snprintf(place, sizeof place, "input %u", (unsigned)i + 1);
+        status = compare(graph, known->inputs[i], &known->step->inputs[i], fake, &fake->inputs[i], place, error);
+    }
+    return status;
+}
+
+static docket_status replace(docket_graph *graph, docket__graph_step *known, const docket_step *fake, void *user,
+                             docket_error *error)
+{
+    docket_status status = check_descriptor(fake, error);
+    if (status == DOCKET_OK) {
+        status = compare_types(graph, known, fake, error);
+    }
+    if (status != DOCKET_OK) {
+        return status;
+    }
+    docket_step *disguised = docket__arena_allocate(&graph->memory, sizeof *disguised, _Alignof(docket_step));
+    if (disguised == NULL) {
+        return docket__error_no_memory(error);
+    }
+    *disguised = *known->step;
+    disguised->call = fake->call;
+    known->info.file = disguised->file = fake->file;
+    known->info.line = disguised->line = fake->line;
+    known->step = disguised;
+    known->options.user = user != NULL ? user : known->options.user;
+    return DOCKET_OK;
+}
+
+docket_status docket_graph_replace(docket_graph *graph, const char *name, const docket_step *fake, void *user)
+{
+    docket_status status = docket__graph_check_open(graph);
+    if (status != DOCKET_OK) {
+        return status;
+    }
+    docket_error *error = docket__graph_error(graph);
+    if (name == NULL || fake == NULL) {
+        return docket__error_set(error, DOCKET_INVALID, "docket_graph_replace: the %s is NULL",
+                                 name == NULL ? "name" : "fake");
+    }
+    docket__graph_step *known = docket__map_get(&graph->step_by_name, name, strlen(name));
+    status = known != NULL
+                 ? replace(graph, known, fake, user, error)
+                 : docket__error_set(error, DOCKET_MISSING, "docket_graph_replace: graph \"%s\" has no step \"%s\"",
+                                     graph->name, name);
+    if (status != DOCKET_OK) {
+        docket__error_set_step(error, name);
+    }
+    return status;
 }

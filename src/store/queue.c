@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/point.h"
 #include "store/handle.h"
 #include "store/record.h"
 
@@ -125,6 +126,7 @@ static docket_status commit_once(docket__queue *queue, docket_commit **commits, 
         commits[i]->status = DOCKET_OK;
     }
     docket__error_clear(error);
+    docket__point_pass(DOCKET_POINT_COMMIT, store->name);
     if (is_inline(queue)) {
         pthread_mutex_lock(&queue->commit_lock);
     }
@@ -132,6 +134,7 @@ static docket_status commit_once(docket__queue *queue, docket_commit **commits, 
     if (is_inline(queue)) {
         pthread_mutex_unlock(&queue->commit_lock);
     }
+    docket__point_pass(DOCKET_POINT_COMMITTED, store->name);
     return status;
 }
 

@@ -113,7 +113,14 @@ static docket_status wrap_backend(docket_store **store, const char *name, const 
     return DOCKET_OK;
 }
 
-static docket_status open_memory(docket_store **store, const char *path, const docket_store_options *options,
+/* A backend that is open, and what people call it: valid as long as it is open. */
+typedef struct opened {
+    const docket_backend *backend;
+    void *self;
+    const char *name;
+} opened;
+
+static docket_status open_memory(opened *below, const char *path, const docket_store_options *options,
                                  docket_error *error)
 {
     if (path[0] != '\0') {
@@ -123,28 +130,17 @@ static docket_status open_memory(docket_store **store, const char *path, const d
         return docket__error_set(error, DOCKET_INVALID,
                                  "read_only, must_exist and shared_database make no sense for a memory store");
     }
-    void *self = docket__memory_open(error);
-    if (self == NULL) {
-        return error->status;
-    }
-    docket_status status = wrap_backend(store, "memory:", &docket__memory_backend, self, options, error);
-    if (status != DOCKET_OK) {
-        docket__memory_backend.close(self);
-    }
-    return status;
+    *below = (opened){&docket__memory_backend, docket__memory_open(error), "memory:"};
+    return below->self != NULL ? DOCKET_OK : error->status;
 }
 
-static docket_status open_sqlite(docket_store **store, const char *path, const docket_store_options *options,
+static docket_status open_sqlite(opened *below, const char *path, const docket_store_options *options,
                                  docket_error *error)
 {
     docket__sqlite *self = NULL;
     docket_status status = docket__sqlite_open(&self, path, options, error);
-    if (status != DOCKET_OK) {
-        return status;
-    }
-    status = wrap_backend(store, docket__sqlite_url(self), &docket__sqlite_backend, self, options, error);
-    if (status != DOCKET_OK) {
-        docket__sqlite_backend.close(self);
+    if (status == DOCKET_OK) {
+        *below = (opened){&docket__sqlite_backend, self, docket__sqlite_url(self)};
     }
     return status;
 }
@@ -170,12 +166,54 @@ static docket_status refuse_scheme(const char *url, docket_error *error)
                              "a store's URL begins with a known scheme: \"sqlite:PATH\" or \"memory:\"");
 }
 
+static docket_status open_below(opened *below, const char *url, const docket_store_options *options,
+                                docket_error *error)
+{
+    const char *path;
+    if ((path = after_scheme(url, "memory:")) != NULL) {
+        return open_memory(below, path, options, error);
+    }
+    if ((path = after_scheme(url, "sqlite:")) != NULL) {
+        return open_sqlite(below, path, options, error);
+    }
+    return refuse_scheme(url, error);
+}
+
+docket_status docket_backend_open(const docket_backend **backend, void **self, const char *url,
+                                  const docket_store_options *options, docket_error *error)
+{
+    docket_error own = DOCKET_ERROR_INIT;
+    docket_store_options read;
+    opened below = {NULL, NULL, NULL};
+    error = error != NULL ? error : &own;
+    if (backend != NULL && self != NULL) {
+        *backend = NULL;
+        *self = NULL;
+    }
+    if (backend == NULL || self == NULL || url == NULL) {
+        return docket__error_set(error, DOCKET_INVALID, "docket_backend_open: %s is NULL",
+                                 backend == NULL ? "backend"
+                                 : self == NULL  ? "self"
+                                                 : "url");
+    }
+    docket_status status = docket__store_options_read(&read, options, error);
+    if (status == DOCKET_OK) {
+        status = open_below(&below, url, &read, error);
+    }
+    if (status == DOCKET_OK) {
+        *backend = below.backend;
+        *self = below.self;
+        docket__error_clear(error);
+    }
+    return status;
+}
+
 docket_status docket_store_open(docket_store **store, const char *url, const docket_store_options *options,
                                 docket_error *error)
 {
     docket_error own = DOCKET_ERROR_INIT;
     docket_store_options read;
-    const char *path;
+    opened below;
     error = error != NULL ? error : &own;
     if (store != NULL) {
         *store = NULL;
@@ -185,16 +223,17 @@ docket_status docket_store_open(docket_store **store, const char *url, const doc
                                  store == NULL ? "store" : "url");
     }
     docket_status status = docket__store_options_read(&read, options, error);
+    if (status == DOCKET_OK) {
+        status = open_below(&below, url, &read, error);
+    }
     if (status != DOCKET_OK) {
         return status;
     }
-    if ((path = after_scheme(url, "memory:")) != NULL) {
-        return open_memory(store, path, &read, error);
+    status = wrap_backend(store, below.name, below.backend, below.self, &read, error);
+    if (status != DOCKET_OK) {
+        below.backend->close(below.self);
     }
-    if ((path = after_scheme(url, "sqlite:")) != NULL) {
-        return open_sqlite(store, path, &read, error);
-    }
-    return refuse_scheme(url, error);
+    return status;
 }
 
 docket_status docket_store_open_backend(docket_store **store, const docket_backend *backend, void *self,

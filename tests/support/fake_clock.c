@@ -21,11 +21,11 @@ static int64_t read_wall_ms(void *arg)
 
 void fake_clock_start(int64_t wall_ms)
 {
-    static const docket__clock clock = {read_monotonic_ns, read_wall_ms, NULL};
-    docket__clock_replace(NULL);
+    static const docket_clock clock = {read_monotonic_ns, read_wall_ms, NULL};
+    docket_set_clock(NULL);
     atomic_store(&fake_monotonic_ns, docket__clock_monotonic_ns());
     atomic_store(&fake_wall_ms, wall_ms);
-    docket__clock_replace(&clock);
+    docket_set_clock(&clock);
 }
 
 void fake_clock_advance(int64_t duration_ms)
@@ -47,5 +47,5 @@ int64_t fake_clock_wall_ms(void)
 
 void fake_clock_stop(void)
 {
-    docket__clock_replace(NULL);
+    docket_set_clock(NULL);
 }
