@@ -27,7 +27,8 @@ typedef struct reading {
 static docket_status check_graph(docket_graph *graph, docket_error *error)
 {
     if (graph == NULL) {
-        return docket__error_set(error, DOCKET_INVALID, "the graph is NULL (docket_graph_new answers NULL when memory is exhausted)");
+        return docket__error_set(error, DOCKET_INVALID,
+                                 "the graph is NULL (docket_graph_new answers NULL when memory is exhausted)");
     }
     if (graph->fork_generation != docket__fork_generation()) {
         return docket__error_set(error, DOCKET_FORKED, "graph \"%s\" was made before fork; make it in the child",
@@ -46,8 +47,8 @@ static docket_status read_request(reading *read, const docket_request *request, 
     if (request == NULL) {
         return docket__error_set(error, DOCKET_INVALID, "the request is NULL");
     }
-    docket_status status = docket__options_read(&read->request, sizeof read->request, request,
-                                                "DOCKET_REQUEST_INIT", error);
+    docket_status status =
+        docket__options_read(&read->request, sizeof read->request, request, "DOCKET_REQUEST_INIT", error);
     if (status != DOCKET_OK) {
         return status;
     }
@@ -58,16 +59,16 @@ static docket_status read_request(reading *read, const docket_request *request, 
         return docket__error_set(error, DOCKET_INVALID, "give either .output or DOCKET_OUTPUTS, not both");
     }
     if (read->outputs == NULL || read->output_count == 0) {
-        return docket__error_set(error, DOCKET_INVALID,
-                                 "the request names no output: set .output = DOCKET_OF(T) or DOCKET_OUTPUTS(T, ...)");
+        return docket__error_set(
+            error, DOCKET_INVALID,
+            "the request names no output: set .output = DOCKET_OF(T) or DOCKET_OUTPUTS(T, ...)");
     }
     if (read->output_count > MOST_OUTPUTS || got->input_count > MOST_INPUTS ||
         (got->inputs == NULL && got->input_count > 0)) {
         return docket__error_set(error, DOCKET_INVALID, "%zu inputs and %zu outputs: at most %d of each, not NULL",
                                  got->input_count, read->output_count, MOST_INPUTS);
     }
-    return got->execution_id == NULL ? DOCKET_OK
-                                     : docket__name_check("the execution id", got->execution_id, error);
+    return got->execution_id == NULL ? DOCKET_OK : docket__name_check("the execution id", got->execution_id, error);
 }
 
 static docket_status refuse_unknown(const docket_type *type, docket_error *error)
@@ -100,8 +101,8 @@ static docket_status check_input(const reading *read, size_t index, docket_error
 {
     const docket_input *input = &read->request.inputs[index];
     if (input->type == NULL || input->type->name == NULL || input->value == NULL) {
-        return docket__error_set(error, DOCKET_INVALID, "input %zu (type \"%s\") of the request has a NULL %s", index,
-                                 input->type == NULL || input->type->name == NULL ? "?" : input->type->name,
+        return docket__error_set(error, DOCKET_INVALID, "input %zu (type \"%s\") of the request has a NULL %s",
+                                 index, input->type == NULL || input->type->name == NULL ? "?" : input->type->name,
                                  input->type == NULL ? "type" : "value");
     }
     for (size_t i = 0; i < index; i++) {
@@ -149,12 +150,13 @@ static docket_status copy_input(docket_execution *execution, docket__slot *slot,
         slot->value = input.value;
         return DOCKET_OK;
     }
-    void *value = docket__arena_allocate(&execution->memory, input.type->size, docket__type_alignment(input.type));
+    void *value =
+        docket__arena_allocate(&execution->row.memory, input.type->size, docket__type_alignment(input.type));
     if (value == NULL) {
         return docket__error_no_memory(error);
     }
     slot->value = value;
-    docket_status status = docket__type_copy(input.type, input.value, &execution->memory, value, error);
+    docket_status status = docket__type_copy(input.type, input.value, &execution->row.memory, value, error);
     if (status != DOCKET_OK) {
         docket__error_set_type(error, input.type->name);
     }
@@ -169,7 +171,7 @@ static docket_status take_inputs(const reading *read, docket_execution *executio
                             ? UINT32_MAX
                             : docket__plan_slot_of(execution->plan, read->given_types[i]);
         if (slot != UINT32_MAX) {
-            status = copy_input(execution, &execution->slots[slot], read->request.inputs[i], error);
+            status = copy_input(execution, &execution->row.slots[slot], read->request.inputs[i], error);
         }
     }
     return status;
@@ -180,7 +182,7 @@ static docket_status fill_leaves(docket_execution *execution, docket_error *erro
 {
     const docket__plan *plan = execution->plan;
     for (uint32_t i = 0; i < plan->slot_count; i++) {
-        docket__slot *slot = &execution->slots[i];
+        docket__slot *slot = &execution->row.slots[i];
         const docket__graph_type *type = &execution->graph->types[plan->slots[i].type];
         if (plan->slots[i].producer != DOCKET__NO_STEP || slot->state == DOCKET_VALUE_GIVEN) {
             continue;
@@ -202,9 +204,10 @@ static docket_status choose_id(const reading *read, docket_execution *execution,
     } else if (read->parent != NULL) {
         execution->id = docket__execution_derive_id(read->parent);
     } else if (execution->plan->has_workflow) {
-        return docket__error_set(error, DOCKET_INVALID,
-                                 "the plan has a step in WORKFLOW scope: set .execution_id to an id that you will know "
-                                 "again after a crash");
+        return docket__error_set(
+            error, DOCKET_INVALID,
+            "the plan has a step in WORKFLOW scope: set .execution_id to an id that you will know "
+            "again after a crash");
     } else {
         return DOCKET_OK;
     }
@@ -245,9 +248,8 @@ static int64_t choose_deadline(const reading *read, int64_t *limit_ms)
 static docket_status make_execution(reading *read, bool blocking, docket_execution **execution, docket_error *error)
 {
     const docket__plan *plan = NULL;
-    docket_status status =
-        docket__graph_plan_for(read->graph, read->output_types, (uint32_t)read->output_count, read->known,
-                               (uint32_t)read->known_count, &plan, error);
+    docket_status status = docket__graph_plan_for(read->graph, read->output_types, (uint32_t)read->output_count,
+                                                  read->known, (uint32_t)read->known_count, &plan, error);
     if (status != DOCKET_OK) {
         return status;
     }

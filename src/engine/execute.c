@@ -1,11 +1,11 @@
 /* Executions from the outside: run, begin, end, cancel, stop; and what a result tells. */
-#include <docket/execute.h>
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/process.h"
 #include "engine/begin.h"
 #include "engine/execution.h"
 #include "engine/prefetch.h"
+#include <docket/execute.h>
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -19,7 +19,7 @@ static docket_status find_absent(docket_execution *execution, docket_error *erro
 {
     const docket__plan *plan = execution->plan;
     for (uint32_t i = 0; i < plan->output_count; i++) {
-        const docket__slot *slot = &execution->slots[plan->output_slots[i]];
+        const docket__slot *slot = &execution->row.slots[plan->output_slots[i]];
         if (slot->state == DOCKET_VALUE_ABSENT || slot->state == DOCKET_VALUE_FAILED) {
             const char *type = execution->graph->types[plan->outputs[i]].type->name;
             docket__error_set(error, DOCKET_ABSENT, "%s", slot->reason == NULL ? "" : slot->reason);
@@ -102,8 +102,9 @@ static docket_status enter_graph(docket_execution *execution, docket_error *erro
         graph->active = execution;
     }
     pthread_mutex_unlock(&graph->activity_lock);
-    return stopped ? docket__error_set(error, DOCKET_STATE, "graph \"%s\" was stopped (docket_graph_stop)", graph->name)
-                   : DOCKET_OK;
+    return stopped
+               ? docket__error_set(error, DOCKET_STATE, "graph \"%s\" was stopped (docket_graph_stop)", graph->name)
+               : DOCKET_OK;
 }
 
 static void stop_if_parent_stops(docket_execution *execution)
@@ -174,7 +175,8 @@ static void announce(docket__task *task)
     report_end(execution);
     if (execution->done != NULL) {
         const docket_execution *outer = announcing;
-        docket_ctx *outer_ctx = docket__ctx_current; /* of a step that waits on this thread: no parent for what `done` begins */
+        docket_ctx *outer_ctx =
+            docket__ctx_current; /* of a step that waits on this thread: no parent for what `done` begins */
         announcing = execution;
         docket__ctx_current = NULL;
         execution->done(execution->done_arg);
@@ -323,9 +325,9 @@ docket_status docket_graph_stop(docket_graph *graph, int64_t timeout_ms, docket_
         docket__error_clear(error);
         return DOCKET_OK;
     }
-    docket_status status = docket__error_set(error, DOCKET_TIMEOUT,
-                                             "execution \"%s\" of graph \"%s\" still runs after %lld ms",
-                                             docket__execution_id(active), graph->name, (long long)timeout_ms);
+    docket_status status =
+        docket__error_set(error, DOCKET_TIMEOUT, "execution \"%s\" of graph \"%s\" still runs after %lld ms",
+                          docket__execution_id(active), graph->name, (long long)timeout_ms);
     docket__error_set_execution(error, docket__execution_id(active));
     docket__execution_unref(active);
     return status;
@@ -342,7 +344,7 @@ static const docket__slot *find_slot(const docket_result *result, const docket_t
     docket_error error;
     uint32_t index = docket__graph_find_type(execution->graph, type, &error);
     uint32_t slot = index == UINT32_MAX ? UINT32_MAX : docket__plan_slot_of(execution->plan, index);
-    return slot == UINT32_MAX ? NULL : &execution->slots[slot];
+    return slot == UINT32_MAX ? NULL : &execution->row.slots[slot];
 }
 
 const void *docket_result_value(const docket_result *result, const docket_type *type)

@@ -58,8 +58,8 @@ static void init_nodes(docket_execution *execution, bool limited)
         node->plan = &plan->nodes[i];
         atomic_init(&node->pending, plan->nodes[i].pending);
         node->pool_only = limited && execution->blocking && !options->cooperative && !options->isolated;
-        execution->slots[node->plan->slot].value =
-            execution->values + plan->slots[node->plan->slot].offset;
+        node->row = &execution->row;
+        execution->row.slots[node->plan->slot].value = execution->row.values + plan->slots[node->plan->slot].offset;
         if (options->scope != DOCKET_SCOPE_NONE) {
             execution->has_deferred = execution->has_deferred || options->commit == DOCKET_COMMIT_BEFORE_END;
         }
@@ -72,9 +72,8 @@ void docket__execution_find_stores(docket_execution *execution)
     for (uint32_t i = 0; i < plan->node_count && plan->recorded_count > 0; i++) {
         const docket_step_options *options = &plan->nodes[i].step->options;
         if (options->scope != DOCKET_SCOPE_NONE) {
-            execution->several_stores =
-                execution->several_stores ||
-                (execution->recording_store != NULL && execution->recording_store != options->store);
+            execution->several_stores = execution->several_stores || (execution->recording_store != NULL &&
+                                                                      execution->recording_store != options->store);
             execution->recording_store = options->store;
         }
     }
@@ -118,11 +117,11 @@ docket_execution *docket__execution_new(docket_graph *graph, const docket__plan 
     execution->number = next_number();
     execution->tree = execution;
     execution->nodes = (docket__node *)(block + at.nodes);
-    execution->slots = (docket__slot *)(block + at.slots);
-    execution->digests = plan->recorded_count > 0 ? (uint8_t(*)[32])(block + at.digests) : NULL;
+    execution->row.slots = (docket__slot *)(block + at.slots);
+    execution->row.digests = plan->recorded_count > 0 ? (uint8_t(*)[32])(block + at.digests) : NULL;
     uintptr_t values = (uintptr_t)(block + at.values);
-    execution->values = (uint8_t *)(values + (plan->values_alignment - values % plan->values_alignment) %
-                                                 plan->values_alignment);
+    execution->row.values =
+        (uint8_t *)(values + (plan->values_alignment - values % plan->values_alignment) % plan->values_alignment);
     execution->blocking = blocking;
     limited = limited || has_limited_step(plan);
     execution->limited = limited && !docket__pool_is_manual(pool);
@@ -183,7 +182,7 @@ void docket__execution_unref(docket_execution *execution)
         docket__ctx_dispose(execution->spare);
     }
     docket__prefetch_release(execution);
-    docket__arena_release(&execution->memory);
+    docket__arena_release(&execution->row.memory);
     docket__free(execution->id);
     pthread_mutex_destroy(&execution->lock);
     pthread_mutex_destroy(&execution->observer_lock);

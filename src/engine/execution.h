@@ -30,6 +30,7 @@
 #include <docket/execute.h>
 
 typedef struct docket__node docket__node;
+typedef struct docket__row docket__row;
 typedef struct docket__prefetch docket__prefetch;
 
 typedef enum docket__phase {
@@ -119,6 +120,7 @@ struct docket_ctx {
 struct docket__node {
     docket__task token; /* must be first */
     docket_execution *execution;
+    docket__row *row; /* that its output belongs to */
     const docket__plan_node *plan;
     docket__node *next; /* in a list of ready nodes */
     docket_ctx *ctx;    /* from its start to its end */
@@ -134,6 +136,14 @@ typedef struct docket__slot {
     uint8_t state;      /* docket_value_state */
     atomic_uchar has_digest;
 } docket__slot;
+
+/* Where the values of one level live: those of the execution, or those of one item. */
+struct docket__row {
+    docket__slot *slots;
+    uint8_t (*digests)[32]; /* per slot; NULL in a plan without recorded steps */
+    uint8_t *values;
+    docket_arena memory; /* what the values point to */
+};
 
 typedef struct docket__node_list {
     docket__node *first, **last;
@@ -153,12 +163,9 @@ struct docket_execution {
     uint64_t number;
     const void *tree;     /* the execution at the root of the nest: identity only */
     _Atomic(char *) id;   /* NULL = a random one that nobody has asked for yet */
-    docket_arena memory;  /* inputs, and the values' memory */
 
+    docket__row row; /* of what is there once; guarded by lock once shared */
     docket__node *nodes;
-    docket__slot *slots;
-    uint8_t (*digests)[32]; /* per slot; NULL in a plan without recorded steps */
-    uint8_t *values;
     docket_ctx *spare;      /* for the next node of a solitary execution */
 
     bool limited; /* a deadline, a token, or a step with a limit: only cooperative steps on the caller's thread */
@@ -204,6 +211,18 @@ struct docket_execution {
     pthread_mutex_t observer_lock;
     int64_t started_ns;
 };
+
+/* The slot of a type of the plan as a node sees it: as output or input. */
+static inline docket__slot *docket__node_slot(const docket__node *node, uint32_t slot)
+{
+    return &node->row->slots[slot];
+}
+
+/* Where the digest of its key bytes is kept, or NULL. */
+static inline uint8_t *docket__node_digest(const docket__node *node, uint32_t slot)
+{
+    return node->row->digests == NULL ? NULL : node->row->digests[slot];
+}
 
 /* execution.c: life. */
 docket_execution *docket__execution_ref(docket_execution *execution);

@@ -20,7 +20,7 @@ static const docket__graph_type *output_type(const docket_ctx *ctx)
 static void *output_value(const docket_ctx *ctx)
 {
     const docket__plan_slot *slot = &ctx->execution->plan->slots[ctx->node->plan->slot];
-    return ctx->execution->values + slot->offset;
+    return ctx->node->row->values + slot->offset;
 }
 
 static bool is_absent(const docket__slot *slot)
@@ -174,13 +174,13 @@ static bool end_absent(docket__node *node, docket__node **next)
 {
     docket_ctx *ctx = node->ctx;
     for (size_t i = 0; i < ctx->step->info.input_count; i++) {
-        const docket__slot *slot = &node->execution->slots[node->plan->inputs[i]];
+        const docket__slot *slot = docket__node_slot(node, node->plan->inputs[i]);
         const docket_step_input *input = &ctx->step->info.inputs[i];
         if (is_absent(slot) && (input->flags & DOCKET_INPUT_MAYBE) == 0) {
             const char *reason = slot->reason == NULL ? "" : slot->reason;
-            const char *text = strlen(reason) > LONG_REASON
-                                   ? reason
-                                   : docket__arena_printf(&ctx->memory, "%s is absent: %s", input->type->name, reason);
+            const char *text = strlen(reason) > LONG_REASON ? reason
+                                                            : docket__arena_printf(&ctx->memory, "%s is absent: %s",
+                                                                                   input->type->name, reason);
             docket__schedule_end(node, DOCKET_VALUE_ABSENT, text == NULL ? "" : text, next);
             return true;
         }
@@ -193,7 +193,7 @@ static void gather(docket__node *node, docket_argument *arguments, const void **
 {
     const docket__graph_step *step = node->plan->step;
     for (size_t i = 0; i < step->info.input_count; i++) {
-        const docket__slot *slot = &node->execution->slots[node->plan->inputs[i]];
+        const docket__slot *slot = docket__node_slot(node, node->plan->inputs[i]);
         const void *value = is_absent(slot) ? NULL : slot->value;
         arguments[i] = (docket_argument){(void *)(uintptr_t)value, 1};
         if (step->info.inputs[i].flags & DOCKET_INPUT_ITEMS) {
@@ -205,7 +205,8 @@ static void gather(docket__node *node, docket_argument *arguments, const void **
 
 /* Look-up. */
 
-static void report_lookup(docket_ctx *ctx, bool hit, const char *reason, const docket_error *error, int64_t started_ns)
+static void report_lookup(docket_ctx *ctx, bool hit, const char *reason, const docket_error *error,
+                          int64_t started_ns)
 {
     if (docket__observed(ctx->execution)) {
         docket_event event = {
@@ -261,7 +262,7 @@ static void keep_digest(docket_ctx *ctx, const docket_record *record)
 {
     const docket__graph_type *type = output_type(ctx);
     if (memcmp(record->fingerprint, type->fingerprint, sizeof type->fingerprint) == 0) {
-        docket__subject_keep_digest(ctx->execution, ctx->node->plan->slot, record->value);
+        docket__subject_keep_digest(ctx->node, record->value);
     }
 }
 
@@ -295,8 +296,7 @@ static docket_status judge(docket_ctx *ctx, const docket_record *record, bool fr
 /* Asks the store, unless the record was prefetched; after a claim only the store knows. `*record` is the caller's. */
 static docket_status find_record(docket_ctx *ctx, docket_record **record, const char **reason, docket_error *error)
 {
-    const docket_record *prefetched =
-        ctx->claimed ? NULL : docket__prefetch_find(ctx->execution, &ctx->holder.key);
+    const docket_record *prefetched = ctx->claimed ? NULL : docket__prefetch_find(ctx->execution, &ctx->holder.key);
     if (prefetched != NULL) {
         return judge(ctx, prefetched, false, reason, error);
     }
@@ -307,8 +307,8 @@ static docket_status find_record(docket_ctx *ctx, docket_record **record, const 
         .execution_id = docket__execution_id(ctx->execution),
         .step = ctx->step->info.name,
     };
-    docket_status status = docket__store_lookup(ctx->step->options.store, &address, ctx->execution->deadline_ms, &found,
-                                                record, error);
+    docket_status status = docket__store_lookup(ctx->step->options.store, &address, ctx->execution->deadline_ms,
+                                                &found, record, error);
     if (status != DOCKET_OK) {
         return status;
     }
@@ -360,7 +360,8 @@ static claiming claim(docket_ctx *ctx, uint64_t releases, docket_error *error)
     docket__claim_outcome outcome = DOCKET__CLAIM_CYCLE;
     bool stale = false;
     ctx->wait_started_ns = docket__clock_monotonic_ns();
-    docket_status status = docket__claim_take(claims, &ctx->holder, &ctx->waiter, releases, &outcome, &stale, error);
+    docket_status status =
+        docket__claim_take(claims, &ctx->holder, &ctx->waiter, releases, &outcome, &stale, error);
     claiming answer = CLAIM_FAILED;
     if (status == DOCKET_OK && outcome == DOCKET__CLAIM_WAITING) {
         answer = CLAIM_PARKED;
@@ -466,8 +467,8 @@ static bool find_recorded(docket__node *node, docket__node **next)
             return false;
         }
         if (docket__store_is_read_only(ctx->step->options.store)) {
-            docket__error_set(error, DOCKET_STORE, "the step would have to run (%s), and its store was opened read-only",
-                              ctx->miss);
+            docket__error_set(error, DOCKET_STORE,
+                              "the step would have to run (%s), and its store was opened read-only", ctx->miss);
             fail(node, error, next);
             return false;
         }
@@ -519,8 +520,7 @@ static docket_status encode_result(docket_ctx *ctx, docket__attempt_outcome outc
         return docket__error_no_memory(error);
     }
     if (status == DOCKET_OK && outcome == DOCKET__ATTEMPT_OK) {
-        docket__subject_keep_digest(ctx->execution, ctx->node->plan->slot,
-                                    (docket_bytes){ctx->bytes.data, ctx->bytes.size});
+        docket__subject_keep_digest(ctx->node, (docket_bytes){ctx->bytes.data, ctx->bytes.size});
     }
     return status;
 }
@@ -557,9 +557,10 @@ static void end_late(docket_ctx *ctx)
     bool stored = write->commit.status == DOCKET_OK;
     bool differs = stored && existing != NULL && memcmp(existing->checksum, ctx->record.checksum, 16) != 0;
     if (differs) {
-        docket__error_set(write->error, DOCKET_CONFLICT,
-                          "another owner recorded a different result of this key meanwhile, and consumers had seen the "
-                          "one made here: execute again, it will be restored");
+        docket__error_set(
+            write->error, DOCKET_CONFLICT,
+            "another owner recorded a different result of this key meanwhile, and consumers had seen the "
+            "one made here: execute again, it will be restored");
     }
     release_claim(ctx, !stored ? NULL : existing != NULL ? existing : &ctx->record, stored ? NULL : write->error);
     docket_record_free(existing);
@@ -628,7 +629,7 @@ static void end_committed(docket__node *node, docket__node **next)
             docket_record_free(existing);
             return;
         }
-        docket__subject_forget_digest(node->execution, node->plan->slot);
+        docket__subject_forget_digest(node);
         state = status == DOCKET_ABSENT ? DOCKET_VALUE_ABSENT : DOCKET_VALUE_RESTORED;
     }
     release_claim(ctx, existing != NULL ? existing : &ctx->record, NULL);

@@ -298,13 +298,13 @@ static void detach_ctx(docket__node *node)
 static bool publish(docket__node *node, docket_value_state state, const char *reason)
 {
     docket_execution *execution = node->execution;
-    docket__slot *slot = &execution->slots[node->plan->slot];
+    docket__slot *slot = docket__node_slot(node, node->plan->slot);
     bool shared = atomic_load(&execution->shared);
     if (shared) {
         pthread_mutex_lock(&execution->lock);
     }
     if (node->ctx != NULL) {
-        docket__arena_absorb(&execution->memory, &node->ctx->memory);
+        docket__arena_absorb(&node->row->memory, &node->ctx->memory);
     }
     if (!execution->ended) {
         slot->state = (uint8_t)state;
@@ -331,7 +331,7 @@ static bool satisfy(docket__node *node, bool shared)
 void docket__schedule_mark(docket__node *node, docket_value_state state)
 {
     docket_execution *execution = node->execution;
-    docket__slot *slot = &execution->slots[node->plan->slot];
+    docket__slot *slot = docket__node_slot(node, node->plan->slot);
     if (!atomic_load_explicit(&execution->shared, memory_order_relaxed)) {
         slot->state = (uint8_t)state;
         return;

@@ -8,29 +8,35 @@
 /* slot->has_digest: whoever moves it from NO to BEING_MADE may write; READY is published with release order. */
 enum { DIGEST_NO, DIGEST_BEING_MADE, DIGEST_READY };
 
-static void keep(docket_execution *execution, uint32_t slot, const uint8_t digest[32])
+static void keep(docket__node *node, uint32_t slot, const uint8_t digest[32])
 {
     unsigned char expected = DIGEST_NO;
-    atomic_uchar *state = &execution->slots[slot].has_digest;
-    if (execution->digests != NULL && atomic_compare_exchange_strong(state, &expected, DIGEST_BEING_MADE)) {
-        memcpy(execution->digests[slot], digest, 32);
+    atomic_uchar *state = &docket__node_slot(node, slot)->has_digest;
+    uint8_t *place = docket__node_digest(node, slot);
+    if (place != NULL && atomic_compare_exchange_strong(state, &expected, DIGEST_BEING_MADE)) {
+        memcpy(place, digest, 32);
         atomic_store_explicit(state, DIGEST_READY, memory_order_release);
     }
 }
 
-void docket__subject_keep_digest(docket_execution *execution, uint32_t slot, docket_bytes bytes)
+static const docket__graph_type *type_of(const docket__node *node, uint32_t slot)
 {
-    const docket__graph_type *type = &execution->graph->types[execution->plan->slots[slot].type];
+    return &node->execution->graph->types[node->execution->plan->slots[slot].type];
+}
+
+void docket__subject_keep_digest(docket__node *node, docket_bytes bytes)
+{
+    const docket__graph_type *type = type_of(node, node->plan->slot);
     bool key_is_value = !type->has_files && docket__type_base(type->type)->encode_key == NULL;
     uint8_t digest[32];
     if (key_is_value && docket__sha256(&bytes, 1, digest) == DOCKET_OK) {
-        keep(execution, slot, digest);
+        keep(node, node->plan->slot, digest);
     }
 }
 
-void docket__subject_forget_digest(docket_execution *execution, uint32_t slot)
+void docket__subject_forget_digest(docket__node *node)
 {
-    atomic_store(&execution->slots[slot].has_digest, DIGEST_NO);
+    atomic_store(&docket__node_slot(node, node->plan->slot)->has_digest, DIGEST_NO);
 }
 
 static docket_status check_size(const docket_ctx *ctx, const docket_type *type, size_t size, docket_error *error)
@@ -39,30 +45,31 @@ static docket_status check_size(const docket_ctx *ctx, const docket_type *type, 
     if (ctx->step->info.scope == DOCKET_SCOPE_NONE || size <= docket__store_payload_limit(store)) {
         return DOCKET_OK;
     }
-    docket__error_set(error, DOCKET_TOO_LARGE, "the input is %zu bytes, the store's limit is %zu (max_payload_bytes)",
-                      size, docket__store_payload_limit(store));
+    docket__error_set(error, DOCKET_TOO_LARGE,
+                      "the input is %zu bytes, the store's limit is %zu (max_payload_bytes)", size,
+                      docket__store_payload_limit(store));
     docket__error_set_type(error, type->name);
     return DOCKET_TOO_LARGE;
 }
 
 static docket_status find_digest(const docket_ctx *ctx, uint32_t slot, uint8_t digest[32], docket_error *error)
 {
-    docket_execution *execution = ctx->execution;
-    if (execution->digests != NULL &&
-        atomic_load_explicit(&execution->slots[slot].has_digest, memory_order_acquire) == DIGEST_READY) {
-        memcpy(digest, execution->digests[slot], 32);
+    docket__slot *from = docket__node_slot(ctx->node, slot);
+    const uint8_t *kept = docket__node_digest(ctx->node, slot);
+    if (kept != NULL && atomic_load_explicit(&from->has_digest, memory_order_acquire) == DIGEST_READY) {
+        memcpy(digest, kept, 32);
         return DOCKET_OK;
     }
-    const docket_type *type = execution->graph->types[execution->plan->slots[slot].type].type;
+    const docket_type *type = type_of(ctx->node, slot)->type;
     docket_buffer bytes = {0};
-    docket_status status = docket__type_encode_key(type, execution->slots[slot].value, &bytes, error);
+    docket_status status = docket__type_encode_key(type, from->value, &bytes, error);
     if (status == DOCKET_OK) {
         status = check_size(ctx, type, bytes.size, error);
     }
     if (status == DOCKET_OK) {
         status = docket__sha256(&(docket_bytes){bytes.data, bytes.size}, 1, digest);
         if (status == DOCKET_OK) {
-            keep(execution, slot, digest);
+            keep(ctx->node, slot, digest);
         } else {
             docket__error_set(error, status, "the digest of an input cannot be made");
         }
@@ -73,10 +80,9 @@ static docket_status find_digest(const docket_ctx *ctx, uint32_t slot, uint8_t d
 
 static docket_status describe_input(docket_ctx *ctx, size_t index, docket__key_input *input, docket_error *error)
 {
-    docket_execution *execution = ctx->execution;
     uint32_t slot = ctx->node->plan->inputs[index];
-    const docket__graph_type *type = &execution->graph->types[execution->plan->slots[slot].type];
-    uint8_t state = execution->slots[slot].state;
+    const docket__graph_type *type = type_of(ctx->node, slot);
+    uint8_t state = docket__node_slot(ctx->node, slot)->state;
     memset(ctx->input_digests[index], 0, 32);
     *input = (docket__key_input){.type = type->type->name, .fingerprint = type->fingerprint};
     if (type->resource) {

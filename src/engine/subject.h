@@ -10,12 +10,13 @@
 DOCKET_MUST_CHECK docket_status docket__subject_prepare(docket_ctx *ctx, docket_error *error);
 
 /* Writes the step's idempotency key: 32 hex digits and a NUL. */
-DOCKET_MUST_CHECK docket_status docket__subject_idempotency_key(docket_ctx *ctx, char digits[33], docket_error *error);
+DOCKET_MUST_CHECK docket_status docket__subject_idempotency_key(docket_ctx *ctx, char digits[33],
+                                                                docket_error *error);
 
-/* Keeps the digest of a value whose canonical bytes are at hand, if these are its key bytes. */
-void docket__subject_keep_digest(docket_execution *execution, uint32_t slot, docket_bytes bytes);
+/* Keeps the digest of a node's output whose canonical bytes are at hand, if these are its key bytes. */
+void docket__subject_keep_digest(docket__node *node, docket_bytes bytes);
 
-/* The value of the slot was replaced by another. Only before any consumer has seen it. */
-void docket__subject_forget_digest(docket_execution *execution, uint32_t slot);
+/* The output was replaced by another. Only before any consumer has seen it. */
+void docket__subject_forget_digest(docket__node *node);
 
 #endif
