@@ -19,7 +19,12 @@
  * absent is left out, unless it is a FIXED or an OPTIONAL that is there. An alias is shown like its base. A type with a
  * codec of its own is shown as its bytes: {"@type":"Image","base64":"…"}. A resource is not shown.
  *
- * A SECRET member reads "***", whatever is in it. Reading refuses these three stars for such a member.
+ * A protobuf message is an object as well, with the names of its .proto file; members that have presence are there when
+ * they are set, and maps are objects with their keys as strings. Timestamp, Duration, FieldMask, Struct, Value, ListValue
+ * and the wrappers of google.protobuf have the forms that protobuf gives them; what cannot be told in its form is shown
+ * like any other message. Unknown fields are left out.
+ *
+ * A SECRET member (of a message: one named by DOCKET_PROTOBUF_SECRET) reads "***", whatever is in it. Reading refuses these three stars for such a member.
  */
 #ifndef DOCKET_JSON_H
 #define DOCKET_JSON_H
@@ -57,8 +62,8 @@ DOCKET_API DOCKET_MUST_CHECK docket_status docket_json_write(const docket_type *
  * protobuf's mapping says: integers as number or string, 1e3 and 1.0 as integers, numbers of enums, base64 of either
  * alphabet with or without padding, times with any offset, null for a member that is left out, lowerCamelCase names.
  *
- * It is strict where silence would lose something: members that the type does not have, members given twice, numbers out
- * of range, fractions of a millisecond are refused. Hostile text is safe: memory stays in proportion to it, and nesting
+ * It is strict where silence would lose something: members that the type does not have, members given twice, two of one
+ * oneof, a required one that is missing, numbers out of range, fractions of a millisecond are refused. Hostile text is safe: memory stays in proportion to it, and nesting
  * is bounded. The tree of the text is jansson's: it is freed before the call returns, and does not pass through
  * docket_set_allocator. After a failure `value` is zero.
  *

@@ -34,7 +34,22 @@ DOCKET_BEGIN_DECLS
 /** Makes a message of protoc-c a type: `T` as the struct is called in C, `prefix` as its functions begin (`T` for
  * Shop__Order is followed by shop__order, for shop__order__init). If the two do not belong together, the line does not
  * compile. The type's name is that of the C struct, here Shop__Order. */
-#define DOCKET_PROTOBUF(T, prefix)                                                                               \
+#define DOCKET_PROTOBUF(T, prefix) DOCKET__PROTOBUF(T, prefix, NULL)
+
+/** The same for a message with secret members, whose names follow as texts: these are stored like any other, but shown as
+ * "***" wherever docket shows the value (see docket_json(3)).
+ *
+ *     DOCKET_PROTOBUF_SECRET(Shop__Order, shop__order, "card", "shop.Customer.phone");
+ *
+ * hides the member `card` of the message itself, and `phone` of the message shop.Customer wherever that is nested in it;
+ * both are named as in the .proto file. A name that leads nowhere is refused with DOCKET_INVALID when the type is first
+ * looked at, by docket_graph_add or docket_type_check. Secrecy is not part of the fingerprint: a member may become secret
+ * later, and what was recorded stays valid. */
+#define DOCKET_PROTOBUF_SECRET(T, prefix, ...)                                                                   \
+    static const char *const docket__secrets_of_##T[] = {__VA_ARGS__, NULL};                                     \
+    DOCKET__PROTOBUF(T, prefix, docket__secrets_of_##T)
+
+#define DOCKET__PROTOBUF(T, prefix, secrets)                                                                     \
     DOCKET__STATIC_ASSERT(DOCKET__IS_MESSAGE(T, prefix##__init),                                                 \
                           "docket: " #prefix " is not the prefix of the message " #T                             \
                           ": take the one of its ..__init function");                                            \
@@ -42,7 +57,7 @@ DOCKET_BEGIN_DECLS
     DOCKET_UNUSED static const docket_type docket_type_of_##T = {                                                \
         DOCKET_TYPE_ABI, DOCKET_TYPE_MESSAGE, #T, sizeof(T), DOCKET__ALIGNOF(T), NULL, NULL, NULL,               \
         docket_protobuf_init, docket_protobuf_encode, NULL, docket_protobuf_decode, docket_protobuf_copy,        \
-        docket_protobuf_seal, docket_protobuf_describe, &prefix##__descriptor, {NULL}}
+        docket_protobuf_seal, docket_protobuf_describe, &prefix##__descriptor, secrets, {NULL}}
 
 #ifdef __cplusplus
 #define DOCKET__IS_MESSAGE(T, init) std::is_same<decltype(&init), void (*)(T *)>::value

@@ -73,7 +73,7 @@
     DOCKET__VALUE_PARAMETERS(New, Old);                                                                          \
     DOCKET_UNUSED static const docket_type docket_type_of_##New = {                                              \
         DOCKET_TYPE_ABI, DOCKET_TYPE_ALIAS, #New, sizeof(New), DOCKET__ALIGNOF(New), NULL, DOCKET_OF(Old), NULL, \
-        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}}
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}}
 
 /** Declares `T` as bytes with a length, `struct T { const uint8_t *data; size_t size; }`, stored as they are. */
 #define DOCKET_BLOB(T)                                                                                           \
@@ -84,7 +84,7 @@
     DOCKET__VALUE_PARAMETERS(T, T);                                                                              \
     DOCKET_UNUSED static const docket_type docket_type_of_##T = {                                                \
         DOCKET_TYPE_ABI, DOCKET_TYPE_BLOB, #T, sizeof(T), DOCKET__ALIGNOF(T), NULL, NULL, NULL, NULL,            \
-        NULL, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}}
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}}
 
 /** Announces an existing type (a client, a pool, a secret) as a resource: steps take it as `T *`, without const. It is
  * never encoded, hashed, shown or produced; only its name is part of a key. */
@@ -93,7 +93,7 @@
     typedef T *docket__base_input_of_##T;                                                                        \
     DOCKET_UNUSED static const docket_type docket_type_of_##T = {                                                \
         DOCKET_TYPE_ABI, DOCKET_TYPE_RESOURCE, #T, 0, 0, NULL, NULL, NULL, NULL,                                 \
-        NULL, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}}
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}}
 
 /** Announces a hand-written descriptor of an existing C type, so that steps can name it:
  * `DOCKET_DESCRIBE(Image, .layout = "png", .encode = image_encode, .decode = image_decode);`. Name, size and
@@ -120,7 +120,7 @@
     DOCKET__VALUE_PARAMETERS(T, T);                                                                              \
     DOCKET_UNUSED static const docket_type docket_type_of_##T = {                                                \
         DOCKET_TYPE_ABI, DOCKET_TYPE_STRUCT, #T, sizeof(T), DOCKET__ALIGNOF(T), &docket__schema_of_##T,          \
-        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}}
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}}
 
 #define DOCKET__ENUMERATOR(E, n, pair) DOCKET__ENUMERATOR_I pair
 #define DOCKET__ENUMERATOR_I(name, number) name = (number),

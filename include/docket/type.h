@@ -95,7 +95,8 @@ typedef struct docket_field {
     uint16_t label;         /* docket_label */
     const char *name;
     size_t offset;          /* of the member */
-    size_t side_offset;     /* of has_NAME or NAME_count; 0 for DOCKET_LABEL_ONE */
+    size_t side_offset;     /* of has_NAME or NAME_count; 0 for DOCKET_LABEL_ONE. In the description of a message: not 0
+                             * for members of a oneof, and the same for all of it */
     size_t fixed_size;      /* n of DOCKET_KIND_FIXED, else 0 */
     const docket_type *type;   /* of DOCKET_KIND_STRUCT, else NULL */
     const docket_enum *values; /* of DOCKET_KIND_ENUM, else NULL */
@@ -212,6 +213,7 @@ struct docket_type {
     docket_status (*describe)(const docket_type *type, docket_arena *arena, const docket_type **described,
                               docket_error *error);
     const void *detail; /* for the functions above, which may serve many types */
+    const char *const *secrets; /* of a DOCKET_TYPE_MESSAGE: members that `describe` marks as secret, then NULL; or NULL */
     const void *reserved[1];
 };
 

@@ -81,29 +81,10 @@ static void *take_array(decoding *self, size_t count, size_t size)
     return __builtin_mul_overflow(count, size, &total) ? NULL : docket_arena_alloc(self->arena, total);
 }
 
-/* Reads a varint of any length up to ten bytes, as protobuf does; NULL = there is none. */
-static inline const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, uint64_t *value)
-{
-    if (at < end && *at < 0x80) {
-        *value = *at;
-        return at + 1;
-    }
-    uint64_t read = 0;
-    for (unsigned shift = 0; at < end && shift < 70; shift += 7) {
-        uint8_t byte = *at++;
-        read |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80) {
-            *value = read;
-            return at;
-        }
-    }
-    return NULL;
-}
-
 static docket_status read_tag(decoding *self, reading *in, entry *read)
 {
     uint64_t tag = 0;
-    const uint8_t *behind = read_varint(in->next, in->end, &tag);
+    const uint8_t *behind = docket__varint_take(in->next, in->end, &tag);
     if (behind == NULL || tag > UINT32_MAX || tag >> 3 == 0) {
         return fail(self, in->path, in->start, "no field number");
     }
@@ -139,7 +120,7 @@ static docket_status read_entry(decoding *self, reading *in, entry *read)
         read->value = docket__little_get(in->next, fixed);
         behind += fixed;
     } else {
-        behind = read_varint(in->next, in->end, &read->value);
+        behind = docket__varint_take(in->next, in->end, &read->value);
         if (behind == NULL) {
             return fail_entry(self, in, read, "no well-formed varint");
         }
@@ -434,7 +415,7 @@ static docket_status store_packed(decoding *self, const reading *in, const entry
     const uint8_t *end = read->data + read->size;
     for (const uint8_t *next = read->data; next < end; element += form.size) {
         uint64_t number = 0;
-        next = read_varint(next, end, &number);
+        next = docket__varint_take(next, end, &number);
         if (next == NULL) {
             return fail_entry(self, in, read, "no well-formed varint");
         }

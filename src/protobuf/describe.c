@@ -12,6 +12,7 @@ typedef struct described {
     const docket__message *message;
     docket_type type;
     docket_schema schema;
+    docket_field *fields; /* of the schema */
 } described;
 
 typedef struct describing {
@@ -169,8 +170,36 @@ static docket_status describe_field(describing *self, const docket__message *mes
     }
     if (status == DOCKET_OK) {
         field->label = (uint16_t)label_of(message, from);
+        field->side_offset = docket__message_is_choice(from) ? from->quantifier_offset : 0;
     }
     return status;
+}
+
+/* "card" is a member of the type's own message, "shop.Customer.phone" one of the message shop.Customer. */
+static docket_status hide_member(describing *self, const docket_type *type, const char *secret)
+{
+    const char *point = strrchr(secret, '.');
+    const char *name = point != NULL ? point + 1 : secret;
+    size_t length = point != NULL ? (size_t)(point - secret) : 0;
+    described *holder = self->first;
+    while (point != NULL && holder != NULL &&
+           (strncmp(holder->message->name, secret, length) != 0 || holder->message->name[length] != '\0')) {
+        holder = holder->next;
+    }
+    if (holder == NULL) {
+        return docket__error_set(self->error, DOCKET_INVALID,
+                                 "type %s: the secret \"%.100s\" is of the message %.*s, which is no part of it",
+                                 type->name, secret, (int)length, secret);
+    }
+    for (size_t i = 0; i < holder->schema.field_count; i++) {
+        if (strcmp(holder->fields[i].name, name) == 0) {
+            holder->fields[i].flags |= DOCKET_FIELD_SECRET;
+            return DOCKET_OK;
+        }
+    }
+    return docket__error_set(self->error, DOCKET_INVALID,
+                             "type %s: the secret \"%.100s\" is no member of the message %s", type->name, secret,
+                             holder->message->name);
 }
 
 static docket_status describe_message(describing *self, described *made)
@@ -181,6 +210,7 @@ static docket_status describe_message(describing *self, described *made)
     for (unsigned i = 0; i < message->n_fields && status == DOCKET_OK; i++) {
         status = describe_field(self, message, &message->fields[i], &fields[i]);
     }
+    made->fields = fields;
     made->schema = (docket_schema){fields, message->n_fields};
     return status;
 }
@@ -196,6 +226,10 @@ docket_status docket_protobuf_describe(const docket_type *type, docket_arena *ar
     }
     for (described *at = self.first; at != NULL && status == DOCKET_OK; at = at->next) {
         status = describe_message(&self, at);
+    }
+    for (const char *const *secret = type->secrets; secret != NULL && *secret != NULL && status == DOCKET_OK;
+         secret++) {
+        status = hide_member(&self, type, *secret);
     }
     *result = status == DOCKET_OK ? &root->type : NULL;
     return status == DOCKET_NO_MEMORY ? docket__error_no_memory(error) : status;

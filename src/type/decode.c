@@ -259,10 +259,15 @@ static docket_status store_value(decoding *self, const message *in, const entry 
     }
 }
 
-/* Number of elements that an entry of a list stands for. */
+/* Number of elements that an entry of a list stands for. A FIXED must have its length before an array of them is taken,
+ * so that each is paid for by its bytes. */
 static docket_status count_elements(decoding *self, const message *in, const entry *read, size_t *count)
 {
     *count = 0;
+    if (read->field->kind == DOCKET_KIND_FIXED && read->size != read->field->fixed_size) {
+        docket__path path = {in->path, read->field->name, docket__count_load(in->value + read->field->side_offset)};
+        return fail(self, &path, in->start, "another length than the fixed one");
+    }
     if (!docket__kind_is_number(read->field->kind) || read->wire != DOCKET__WIRE_BYTES) {
         *count = 1;
         return DOCKET_OK;

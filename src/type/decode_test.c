@@ -255,6 +255,7 @@ static void nesting_ends_at_100_levels(void **state)
 DOCKET_STRUCT(Wide, (OPTIONAL(FIXED(100000)), rarely));
 DOCKET_STRUCT(Wides, (LIST(STRUCT(Wide)), all), (STRUCT(Wide), one));
 DOCKET_STRUCT(Points, (LIST(STRUCT(Point)), all));
+DOCKET_STRUCT(Blocks, (LIST(FIXED(1000000)), all));
 
 static docket_bytes repeat(uint8_t tag, size_t count)
 {
@@ -271,12 +272,15 @@ static void small_inputs_cannot_ask_for_much(void **state)
     docket_error error;
     Wides wides = {0};
     Points points = {0};
+    Blocks blocks = {0};
     docket_bytes bytes = repeat(0x0a, 1000000);
     test_allocator allocator;
     test_allocator_begin(&allocator, 0);
     docket_arena memory = {0};
     assert_status(DOCKET_CORRUPT, docket_decode(DOCKET_OF(Wides), bytes, &memory, &wides, &error));
     assert_contains(error.message, "Wides.all: more structs than the bytes can account for");
+    assert_status(DOCKET_CORRUPT, docket_decode(DOCKET_OF(Blocks), bytes, &memory, &blocks, &error));
+    assert_contains(error.message, "Blocks.all[0]: another length than the fixed one at byte 0");
     bytes.size = 26;
     assert_status(DOCKET_CORRUPT, docket_decode(DOCKET_OF(Wides), bytes, &memory, &wides, &error));
     bytes.size = 20;

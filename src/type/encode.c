@@ -93,23 +93,20 @@ static docket_status fail(encoding *self, const docket__path *parent, const dock
     return docket__path_fail(&path, self->error, DOCKET_ENCODE, "%s", problem);
 }
 
-/* Writes a tag and keeps a byte for the length of what follows. */
-static docket_status begin_length(encoding *self, const docket_field *field, size_t *start)
+docket_status docket__length_begin(docket_buffer *out, uint32_t number, size_t *start)
 {
-    docket_buffer *out = self->out;
     uint8_t *end = docket__buffer_reserve(out, DOCKET__TAG_BYTES + 1);
     if (end == NULL) {
         return DOCKET_NO_MEMORY;
     }
-    end = docket__tag_put(end, field->number, DOCKET__WIRE_BYTES);
+    end = docket__tag_put(end, number, DOCKET__WIRE_BYTES);
     *end++ = 0;
     *start = out->size = (size_t)(end - out->data);
     return DOCKET_OK;
 }
 
-static docket_status end_length(encoding *self, size_t start)
+docket_status docket__length_end(docket_buffer *out, size_t start)
 {
-    docket_buffer *out = self->out;
     size_t length = out->size - start;
     size_t missing = docket__varint_size(length) - 1;
     if (missing > 0) {
@@ -129,12 +126,12 @@ static docket_status encode_nested(encoding *self, const docket__path *parent, c
     docket__path path = {parent, field->name, index};
     const docket_type *type = docket__type_base(field->type);
     size_t start = 0;
-    docket_status status = begin_length(self, field, &start);
+    docket_status status = docket__length_begin(self->out, field->number, &start);
     if (status == DOCKET_OK) {
         self->nested_memory += type->size;
         status = encode_struct(self, &path, type, nested);
     }
-    return status == DOCKET_OK ? end_length(self, start) : status;
+    return status == DOCKET_OK ? docket__length_end(self->out, start) : status;
 }
 
 static docket_status encode_file(encoding *self, const docket__path *parent, const docket_field *field,
@@ -146,11 +143,11 @@ static docket_status encode_file(encoding *self, const docket__path *parent, con
     if (problem != NULL) {
         return docket__path_fail(&path, self->error, DOCKET_ENCODE, "%s", problem);
     }
-    docket_status status = begin_length(self, field, &start);
+    docket_status status = docket__length_begin(self->out, field->number, &start);
     if (status == DOCKET_OK) {
         status = encode_struct(self, &path, self->is_key ? &docket__file_key_type : &docket__file_type, file);
     }
-    return status == DOCKET_OK ? end_length(self, start) : status;
+    return status == DOCKET_OK ? docket__length_end(self->out, start) : status;
 }
 
 /* One value of any kind, also when it is zero. `at` is the value itself; for a STRUCT the struct. */
@@ -216,7 +213,7 @@ static docket_status encode_packed(encoding *self, const docket_field *field, co
     docket_buffer *out = self->out;
     docket__kind_form form = docket__kind_forms[field->kind];
     size_t start = 0;
-    docket_status status = begin_length(self, field, &start);
+    docket_status status = docket__length_begin(self->out, field->number, &start);
     for (size_t i = 0; i < count && status == DOCKET_OK; i++) {
         uint8_t *end = docket__buffer_reserve(out, DOCKET__VARINT_BYTES);
         if (end == NULL) {
@@ -225,7 +222,7 @@ static docket_status encode_packed(encoding *self, const docket_field *field, co
         end = put_number(end, form.wire, load_number(field->kind, elements + i * form.size));
         out->size = (size_t)(end - out->data);
     }
-    return status == DOCKET_OK ? end_length(self, start) : status;
+    return status == DOCKET_OK ? docket__length_end(self->out, start) : status;
 }
 
 static docket_status encode_list(encoding *self, const docket__path *path, const docket_field *field,

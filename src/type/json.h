@@ -52,6 +52,21 @@ bool docket__json_get_float(const char *text, size_t size, float *value);
 /* RFC 3339 in the years 1 to 9999 with at most milliseconds. */
 bool docket__json_get_time(const char *text, size_t size, int64_t *time_ms);
 
+/* What google.protobuf.Timestamp and Duration hold. */
+typedef struct docket__json_moment {
+    int64_t seconds;
+    int32_t nanos;
+} docket__json_moment;
+
+/* RFC 3339 in the years 1 to 9999, and seconds with an s behind them, up to 10000 years either way; with 0, 3, 6 or 9
+ * digits of a second. False: the moment has no such form. */
+bool docket__json_put_timestamp(docket__json_moment moment, char text[DOCKET__JSON_NUMBER]);
+bool docket__json_put_duration(docket__json_moment moment, char text[DOCKET__JSON_NUMBER]);
+
+/* And back, with up to 9 digits of a second. */
+bool docket__json_get_timestamp(const char *text, size_t size, docket__json_moment *moment);
+bool docket__json_get_duration(const char *text, size_t size, docket__json_moment *moment);
+
 /* Room that the bytes of so much base64 need at most. */
 static inline size_t docket__json_base64_room(size_t size)
 {

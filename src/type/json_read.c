@@ -3,7 +3,7 @@
  *
  * Memory: the tree stays within a constant multiple of the text. In the arena, texts and numbers are paid for by the
  * characters they stand in; nested structs and lists of FIXED are drawn from a limit like that of decoding. */
-#include "type/json.h"
+#include "type/json_reading.h"
 
 #include "base/arena.h"
 #include "base/buffer.h"
@@ -11,37 +11,19 @@
 #include "base/text.h"
 #include "type/file.h"
 #include "type/json_scan.h"
-#include "type/path.h"
-
-#include <jansson.h>
 
 enum {
     MOST_LEVELS = 2 * DOCKET__DEEPEST_NESTING, /* of brackets: a struct may stand in a list */
-    TEXT_PER_WIRE = 3 /* "-1" stands for ten bytes */
+    TEXT_PER_WIRE = 3                          /* "-1" stands for ten bytes */
 };
 
-typedef struct reading {
-    docket_arena *arena;
-    docket_error *error;
-    docket_json_options options;
-    const char *text;
-    size_t size;
-    size_t values; /* met so far, the one at hand included */
-    size_t memory; /* what nested structs may still take */
-} reading;
-
-/* Text or number of a value. */
-typedef struct word {
-    const char *text;
-    size_t size;
-    bool is_number;
-} word;
+typedef docket__json_reading reading;
+typedef docket__json_word word;
 
 static docket_status read_struct(reading *self, const docket__path *path, const docket_type *type,
                                  const json_t *json, uint8_t *value);
 
-/* The value at hand is no good. */
-static docket_status fail(reading *self, const docket__path *path, const char *problem)
+docket_status docket__json_fail(reading *self, const docket__path *path, const char *problem)
 {
     size_t line = 0;
     size_t column = 0;
@@ -50,7 +32,7 @@ static docket_status fail(reading *self, const docket__path *path, const char *p
     return docket__path_fail(path, self->error, DOCKET_INVALID, "%s, line %zu, column %zu", problem, line, column);
 }
 
-static bool take_word(const json_t *json, word *taken)
+bool docket__json_take_word(const json_t *json, word *taken)
 {
     if (!json_is_string(json)) {
         return false;
@@ -62,21 +44,27 @@ static bool take_word(const json_t *json, word *taken)
     return true;
 }
 
-static bool take_text(const json_t *json, word *taken)
+bool docket__json_take_text(const json_t *json, word *taken)
 {
-    return take_word(json, taken) && !taken->is_number;
+    return docket__json_take_word(json, taken) && !taken->is_number;
 }
 
-static bool is_text(const word *taken, const char *text)
+bool docket__json_is_text(const word *taken, const char *text)
 {
     return !taken->is_number && strlen(text) == taken->size && memcmp(taken->text, text, taken->size) == 0;
+}
+
+bool docket__json_is_hidden(const json_t *json)
+{
+    word taken;
+    return docket__json_take_word(json, &taken) && docket__json_is_text(&taken, DOCKET__JSON_SECRET);
 }
 
 /* ---- Numbers ---- */
 
 static const char *store_signed(const docket__json_integer *integer, int64_t least, int64_t most, int64_t *number)
 {
-    uint64_t limit = integer->is_negative ? (uint64_t)-(least + 1) + 1 : (uint64_t)most;
+    uint64_t limit = integer->is_negative ? (uint64_t) - (least + 1) + 1 : (uint64_t)most;
     if (integer->magnitude > limit) {
         return "the number is out of range";
     }
@@ -145,7 +133,7 @@ static const char *store_real(const docket_field *field, const word *taken, uint
     float narrow = 0;
     double wide = 0;
     for (size_t i = 0; i < sizeof specials / sizeof specials[0]; i++) {
-        if (is_text(taken, specials[i].name)) {
+        if (docket__json_is_text(taken, specials[i].name)) {
             memcpy(at, is_float ? (const void *)&specials[i].narrow : (const void *)&specials[i].wide,
                    is_float ? sizeof(uint32_t) : sizeof(uint64_t));
             return NULL;
@@ -168,7 +156,7 @@ static const char *store_enum(const docket_field *field, const word *taken, uint
         return store_integer(field, taken, at);
     }
     for (size_t i = 0; i < field->values->value_count; i++) {
-        if (is_text(taken, field->values->values[i].name)) {
+        if (docket__json_is_text(taken, field->values->values[i].name)) {
             memcpy(at, &field->values->values[i].number, sizeof(int32_t));
             return NULL;
         }
@@ -189,20 +177,20 @@ static const char *store_time(const docket_field *field, const word *taken, uint
     return NULL;
 }
 
-static docket_status read_number(reading *self, const docket__path *path, const docket_field *field,
-                                 const json_t *json, uint8_t *at)
+docket_status docket__json_read_number(reading *self, const docket__path *path, const docket_field *field,
+                                       const json_t *json, uint8_t *at)
 {
     word taken;
     const char *problem = NULL;
     if (field->kind == DOCKET_KIND_BOOL) {
         if (!json_is_boolean(json)) {
-            return fail(self, path, "expected true or false");
+            return docket__json_fail(self, path, "expected true or false");
         }
         *at = json_is_true(json);
         return DOCKET_OK;
     }
-    if (!take_word(json, &taken)) {
-        return fail(self, path, "expected a number or a string");
+    if (!docket__json_take_word(json, &taken)) {
+        return docket__json_fail(self, path, "expected a number or a string");
     }
     switch (field->kind) {
     case DOCKET_KIND_FLOAT:
@@ -218,7 +206,7 @@ static docket_status read_number(reading *self, const docket__path *path, const 
     default:
         problem = store_integer(field, &taken, at);
     }
-    return problem == NULL ? DOCKET_OK : fail(self, path, problem);
+    return problem == NULL ? DOCKET_OK : docket__json_fail(self, path, problem);
 }
 
 /* ---- Texts and bytes ---- */
@@ -226,8 +214,8 @@ static docket_status read_number(reading *self, const docket__path *path, const 
 static docket_status read_text(reading *self, const docket__path *path, const json_t *json, uint8_t *at)
 {
     word taken;
-    if (!take_text(json, &taken)) {
-        return fail(self, path, "expected a string");
+    if (!docket__json_take_text(json, &taken)) {
+        return docket__json_fail(self, path, "expected a string");
     }
     char *text = docket__arena_take(self->arena, taken.size + 1, 1);
     if (text == NULL) {
@@ -242,8 +230,8 @@ static docket_status read_text(reading *self, const docket__path *path, const js
 static docket_status take_base64(reading *self, const docket__path *path, const json_t *json, docket_bytes *bytes)
 {
     word taken;
-    if (!take_text(json, &taken)) {
-        return fail(self, path, "expected base64 in a string");
+    if (!docket__json_take_text(json, &taken)) {
+        return docket__json_fail(self, path, "expected base64 in a string");
     }
     uint8_t *data = docket__arena_take(self->arena, docket__json_base64_room(taken.size), 1);
     size_t size = 0;
@@ -251,7 +239,7 @@ static docket_status take_base64(reading *self, const docket__path *path, const 
         return DOCKET_NO_MEMORY;
     }
     if (!docket__json_get_base64(taken.text, taken.size, data, &size)) {
-        return fail(self, path, "the string is not base64");
+        return docket__json_fail(self, path, "the string is not base64");
     }
     *bytes = (docket_bytes){size > 0 ? data : NULL, size};
     return DOCKET_OK;
@@ -270,7 +258,7 @@ static docket_status read_bytes(reading *self, const docket__path *path, const d
         return DOCKET_OK;
     }
     if (bytes.size != field->fixed_size) {
-        return fail(self, path, "another length than the fixed one");
+        return docket__json_fail(self, path, "another length than the fixed one");
     }
     memcpy(at, bytes.data, bytes.size);
     return DOCKET_OK;
@@ -282,7 +270,7 @@ static docket_status draw_memory(reading *self, const docket__path *path, size_t
 {
     size_t total = 0;
     if (__builtin_mul_overflow(count, size, &total) || total > self->memory) {
-        return fail(self, path, "more structs than the text can account for");
+        return docket__json_fail(self, path, "more structs than the text can account for");
     }
     self->memory -= total;
     return DOCKET_OK;
@@ -292,7 +280,7 @@ static docket_status read_file(reading *self, const docket__path *path, const js
 {
     docket_status status = read_struct(self, path, &docket__file_type, json, at);
     if (status == DOCKET_OK && docket__file_problem(at) != NULL) {
-        return fail(self, path, "a file without path or digest");
+        return docket__json_fail(self, path, "a file without path or digest");
     }
     return status;
 }
@@ -312,7 +300,7 @@ static docket_status read_value(reading *self, const docket__path *path, const d
     case DOCKET_KIND_FILE:
         return read_file(self, path, json, at);
     default:
-        return read_number(self, path, field, json, at);
+        return docket__json_read_number(self, path, field, json, at);
     }
 }
 
@@ -320,7 +308,7 @@ static docket_status read_list(reading *self, const docket__path *path, const do
                                const json_t *json, uint8_t *value)
 {
     if (!json_is_array(json)) {
-        return fail(self, path, "expected an array");
+        return docket__json_fail(self, path, "expected an array");
     }
     size_t count = json_array_size(json);
     size_t size = docket__field_element_size(field);
@@ -364,9 +352,8 @@ static docket_status read_nested(reading *self, const docket__path *path, const 
 static docket_status read_member(reading *self, const docket__path *path, const docket_field *field,
                                  const json_t *json, uint8_t *value)
 {
-    word taken;
-    if (field->flags & DOCKET_FIELD_SECRET && take_word(json, &taken) && is_text(&taken, DOCKET__JSON_SECRET)) {
-        return fail(self, path, "the member is secret, and its value was not written");
+    if ((field->flags & DOCKET_FIELD_SECRET) != 0 && docket__json_is_hidden(json)) {
+        return docket__json_fail(self, path, DOCKET__JSON_HIDDEN);
     }
     if (json_is_null(json)) {
         return DOCKET_OK;
@@ -390,22 +377,34 @@ static size_t count_values(const json_t *json)
     json_t *member;
     size_t index;
     if (json_is_object(json)) {
-        json_object_foreach((json_t *)(uintptr_t)json, name, member) {
+        json_object_foreach((json_t *)(uintptr_t)json, name, member)
+        {
             count += count_values(member);
         }
     }
-    json_array_foreach(json, index, member) {
+    json_array_foreach(json, index, member)
+    {
         count += count_values(member);
     }
     return count;
 }
 
-static docket_status fail_name(reading *self, const docket__path *path, const char *name, const char *problem)
+docket_status docket__json_fail_name(reading *self, const docket__path *path, const char *name, const char *problem)
 {
     char shown[128];
     docket__text_escape(shown, sizeof shown, name, strlen(name));
     docket__path member = {path, shown, DOCKET__PATH_WHOLE};
-    return fail(self, &member, problem);
+    return docket__json_fail(self, &member, problem);
+}
+
+docket_status docket__json_pass_over(reading *self, const docket__path *path, const char *name,
+                                     const json_t *member)
+{
+    if (!self->options.ignore_unknown) {
+        return docket__json_fail_name(self, path, name, "the type has no such member");
+    }
+    self->values += count_values(member) - 1;
+    return DOCKET_OK;
 }
 
 static docket_status read_struct(reading *self, const docket__path *path, const docket_type *type,
@@ -416,22 +415,23 @@ static docket_status read_struct(reading *self, const docket__path *path, const 
     const char *name;
     json_t *member;
     if (!json_is_object(json)) {
-        return fail(self, path, "expected an object");
+        return docket__json_fail(self, path, "expected an object");
     }
     docket__fields_start(type->schema, value);
-    json_object_foreach((json_t *)(uintptr_t)json, name, member) {
+    json_object_foreach((json_t *)(uintptr_t)json, name, member)
+    {
         const docket_field *field = docket__json_find_member(type->schema, name);
         self->values++;
-        if (field == NULL && !self->options.ignore_unknown) {
-            return fail_name(self, path, name, "the type has no such member");
-        }
         if (field == NULL) {
-            self->values += count_values(member) - 1;
+            status = docket__json_pass_over(self, path, name, member);
+            if (status != DOCKET_OK) {
+                break;
+            }
             continue;
         }
         size_t index = (size_t)(field - type->schema->fields);
         if (seen[index / 8] >> index % 8 & 1) {
-            return fail_name(self, path, name, "the member is given twice");
+            return docket__json_fail_name(self, path, name, "the member is given twice");
         }
         seen[index / 8] = (uint8_t)(seen[index / 8] | 1u << index % 8);
         docket__path place = {path, field->name, DOCKET__PATH_WHOLE};
@@ -452,10 +452,10 @@ static docket_status read_foreign(reading *self, const docket__path *path, const
     const json_t *content = json_object_get(json, "base64");
     const json_t *name = json_object_get(json, "@type");
     if (content == NULL || json_object_size(json) != (name != NULL ? 2 : 1)) {
-        return fail(self, path, "expected an object with the members @type and base64");
+        return docket__json_fail(self, path, "expected an object with the members @type and base64");
     }
-    if (name != NULL && !(take_text(name, &named) && is_text(&named, type->name))) {
-        return fail(self, path, "@type names another type");
+    if (name != NULL && !(docket__json_take_text(name, &named) && docket__json_is_text(&named, type->name))) {
+        return docket__json_fail(self, path, "@type names another type");
     }
     docket_status status = take_base64(self, path, content, &bytes);
     return status == DOCKET_OK ? docket_decode(type, bytes, self->arena, value, self->error) : status;
@@ -469,6 +469,9 @@ static docket_status read_any(reading *self, const docket_type *type, const json
     self->values = 1;
     if (base->flags & DOCKET_TYPE_STRUCT) {
         return read_struct(self, &root, base, json, value);
+    }
+    if (base->flags & DOCKET_TYPE_MESSAGE) {
+        return docket__json_read_message(self, &root, type, json, value);
     }
     if ((base->flags & DOCKET_TYPE_BLOB) == 0) {
         return read_foreign(self, &root, type, json, value);
@@ -540,7 +543,10 @@ static docket_status parse(reading *self, const docket_type *type, json_t **json
 static docket_status check_call(const docket_type *type, const char *text, size_t size, const docket_arena *arena,
                                 const void *value, docket_error *error)
 {
-    const char *missing = arena == NULL ? "arena" : value == NULL ? "value" : text == NULL && size > 0 ? "text" : NULL;
+    const char *missing = arena == NULL              ? "arena"
+                          : value == NULL            ? "value"
+                          : text == NULL && size > 0 ? "text"
+                                                     : NULL;
     if (missing != NULL) {
         return docket__error_set(error, DOCKET_INVALID, "docket_json_read: %s is NULL", missing);
     }

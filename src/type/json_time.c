@@ -4,9 +4,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static const int64_t first_ms = INT64_C(-62135596800000); /* 0001-01-01T00:00:00.000Z */
-static const int64_t last_ms = INT64_C(253402300799999);  /* 9999-12-31T23:59:59.999Z */
-static const int64_t day_ms = 86400000;
+static const int64_t first_second = INT64_C(-62135596800);    /* 0001-01-01T00:00:00Z */
+static const int64_t last_second = INT64_C(253402300799);     /* 9999-12-31T23:59:59Z */
+static const int64_t longest_seconds = INT64_C(315576000000); /* 10000 years */
+static const int64_t day_seconds = 86400;
+static const int32_t second_nanos = 1000000000;
+static const int32_t millisecond_nanos = 1000000;
 
 /* Counting years from March puts the leap day at their end. `days` since 1970-01-01 is that of a year from 1 on. */
 static void put_date(int64_t days, int *year, int *month, int *day)
@@ -36,19 +39,71 @@ static bool is_leap(int year)
     return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 }
 
-size_t docket__json_put_time(int64_t time_ms, char text[DOCKET__JSON_NUMBER])
+/* Milliseconds, or as many digits as the time needs: nothing, or 3, 6 or 9. */
+static int digits_of(int32_t nanos)
 {
-    if (time_ms < first_ms || time_ms > last_ms) {
-        return (size_t)snprintf(text, DOCKET__JSON_NUMBER, "%" PRId64, time_ms);
+    return nanos == 0 ? 0 : nanos % 1000000 == 0 ? 3 : nanos % 1000 == 0 ? 6 : 9;
+}
+
+/* A point and so many digits of a second. */
+static size_t put_fraction(int32_t nanos, int digits, char *text, size_t room)
+{
+    for (int left = 9 - digits; left > 0; left--) {
+        nanos /= 10;
     }
+    return digits > 0 ? (size_t)snprintf(text, room, ".%0*d", digits, (int)nanos) : 0;
+}
+
+static size_t put_moment(docket__json_moment moment, int digits, char text[DOCKET__JSON_NUMBER])
+{
     int year = 0;
     int month = 0;
     int day = 0;
-    int64_t since_first = time_ms - first_ms;
-    int in_day = (int)(since_first % day_ms);
-    put_date((time_ms - in_day) / day_ms, &year, &month, &day);
-    return (size_t)snprintf(text, DOCKET__JSON_NUMBER, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", year, month, day,
-                            in_day / 3600000, in_day / 60000 % 60, in_day / 1000 % 60, in_day % 1000);
+    int in_day = (int)((moment.seconds - first_second) % day_seconds);
+    put_date((moment.seconds - in_day) / day_seconds, &year, &month, &day);
+    size_t length = (size_t)snprintf(text, DOCKET__JSON_NUMBER, "%04d-%02d-%02dT%02d:%02d:%02d", year, month, day,
+                                     in_day / 3600, in_day / 60 % 60, in_day % 60);
+    length += put_fraction(moment.nanos, digits, text + length, DOCKET__JSON_NUMBER - length);
+    text[length] = 'Z';
+    text[length + 1] = '\0';
+    return length + 1;
+}
+
+size_t docket__json_put_time(int64_t time_ms, char text[DOCKET__JSON_NUMBER])
+{
+    if (time_ms < first_second * 1000 || time_ms > last_second * 1000 + 999) {
+        return (size_t)snprintf(text, DOCKET__JSON_NUMBER, "%" PRId64, time_ms);
+    }
+    int64_t in_second = (time_ms % 1000 + 1000) % 1000;
+    docket__json_moment moment = {(time_ms - in_second) / 1000, (int32_t)in_second * millisecond_nanos};
+    return put_moment(moment, 3, text);
+}
+
+bool docket__json_put_timestamp(docket__json_moment moment, char text[DOCKET__JSON_NUMBER])
+{
+    if (moment.seconds < first_second || moment.seconds > last_second || moment.nanos < 0 ||
+        moment.nanos >= second_nanos) {
+        return false;
+    }
+    put_moment(moment, digits_of(moment.nanos), text);
+    return true;
+}
+
+bool docket__json_put_duration(docket__json_moment moment, char text[DOCKET__JSON_NUMBER])
+{
+    bool is_negative = moment.seconds < 0 || moment.nanos < 0;
+    bool is_mixed = is_negative && (moment.seconds > 0 || moment.nanos > 0);
+    if (is_mixed || moment.seconds < -longest_seconds || moment.seconds > longest_seconds ||
+        moment.nanos <= -second_nanos || moment.nanos >= second_nanos) {
+        return false;
+    }
+    int64_t seconds = is_negative ? -moment.seconds : moment.seconds;
+    int32_t nanos = is_negative ? -moment.nanos : moment.nanos;
+    size_t length = (size_t)snprintf(text, DOCKET__JSON_NUMBER, "%s%" PRId64, is_negative ? "-" : "", seconds);
+    length += put_fraction(nanos, digits_of(nanos), text + length, DOCKET__JSON_NUMBER - length);
+    text[length] = 's';
+    text[length + 1] = '\0';
+    return true;
 }
 
 /* Reads `count` digits and what must follow them (NUL = anything); -1 = something else. */
@@ -84,7 +139,24 @@ static bool read_date(const char **next, const char *end, int64_t *days)
     return true;
 }
 
-static bool read_clock(const char **next, const char *end, int64_t *in_day_ms)
+/* A point and 1 to 9 digits; nothing of this is 0. */
+static bool read_fraction(const char **next, const char *end, int32_t *nanos)
+{
+    *nanos = 0;
+    if (*next == end || **next != '.') {
+        return true;
+    }
+    int count = 0;
+    for (++*next; *next < end && **next >= '0' && **next <= '9' && count < 9; ++*next, count++) {
+        *nanos = *nanos * 10 + (**next - '0');
+    }
+    for (int missing = 9 - count; missing > 0; missing--) {
+        *nanos *= 10;
+    }
+    return count >= 1;
+}
+
+static bool read_clock(const char **next, const char *end, int64_t *in_day)
 {
     int hour = read_digits(next, end, 2, ':');
     int minute = hour < 0 ? -1 : read_digits(next, end, 2, ':');
@@ -92,24 +164,13 @@ static bool read_clock(const char **next, const char *end, int64_t *in_day_ms)
     if (second < 0 || hour > 23 || minute > 59 || second > 59) {
         return false;
     }
-    *in_day_ms = ((int64_t)hour * 60 + minute) * 60000 + (int64_t)second * 1000;
-    if (*next == end || **next != '.') {
-        return true;
-    }
-    int weight = 100;
-    int count = 0;
-    for (++*next; *next < end && **next >= '0' && **next <= '9'; ++*next, weight /= 10, count++) {
-        if (weight == 0 && **next != '0') {
-            return false;
-        }
-        *in_day_ms += (int64_t)(**next - '0') * weight;
-    }
-    return count >= 1 && count <= 9;
+    *in_day = ((int64_t)hour * 60 + minute) * 60 + second;
+    return true;
 }
 
-static bool read_offset(const char **next, const char *end, int64_t *offset_ms)
+static bool read_offset(const char **next, const char *end, int64_t *offset)
 {
-    *offset_ms = 0;
+    *offset = 0;
     if (*next == end) {
         return false;
     }
@@ -122,21 +183,50 @@ static bool read_offset(const char **next, const char *end, int64_t *offset_ms)
     if (minutes < 0 || hours > 23 || minutes > 59) {
         return false;
     }
-    *offset_ms = ((int64_t)hours * 60 + minutes) * 60000 * (sign == '+' ? 1 : -1);
+    *offset = ((int64_t)hours * 60 + minutes) * 60 * (sign == '+' ? 1 : -1);
     return true;
 }
 
-bool docket__json_get_time(const char *text, size_t size, int64_t *time_ms)
+bool docket__json_get_timestamp(const char *text, size_t size, docket__json_moment *moment)
 {
     const char *next = text;
     const char *end = text + size;
     int64_t days = 0;
-    int64_t in_day_ms = 0;
-    int64_t offset_ms = 0;
-    if (!read_date(&next, end, &days) || !read_clock(&next, end, &in_day_ms) ||
-        !read_offset(&next, end, &offset_ms) || next != end) {
+    int64_t in_day = 0;
+    int64_t offset = 0;
+    if (!read_date(&next, end, &days) || !read_clock(&next, end, &in_day) ||
+        !read_fraction(&next, end, &moment->nanos) || !read_offset(&next, end, &offset) || next != end) {
         return false;
     }
-    *time_ms = days * day_ms + in_day_ms - offset_ms;
-    return *time_ms >= first_ms && *time_ms <= last_ms;
+    moment->seconds = days * day_seconds + in_day - offset;
+    return moment->seconds >= first_second && moment->seconds <= last_second;
+}
+
+bool docket__json_get_time(const char *text, size_t size, int64_t *time_ms)
+{
+    docket__json_moment moment = {0, 0};
+    if (!docket__json_get_timestamp(text, size, &moment) || moment.nanos % millisecond_nanos != 0) {
+        return false;
+    }
+    *time_ms = moment.seconds * 1000 + moment.nanos / millisecond_nanos;
+    return true;
+}
+
+bool docket__json_get_duration(const char *text, size_t size, docket__json_moment *moment)
+{
+    const char *next = text;
+    const char *end = text + size;
+    bool is_negative = next < end && *next == '-';
+    int count = 0;
+    next += is_negative;
+    moment->seconds = 0;
+    for (; next < end && *next >= '0' && *next <= '9' && moment->seconds <= longest_seconds; next++, count++) {
+        moment->seconds = moment->seconds * 10 + (*next - '0');
+    }
+    if (count == 0 || !read_fraction(&next, end, &moment->nanos) || next + 1 != end || *next != 's') {
+        return false;
+    }
+    moment->seconds = is_negative ? -moment->seconds : moment->seconds;
+    moment->nanos = is_negative ? -moment->nanos : moment->nanos;
+    return moment->seconds >= -longest_seconds && moment->seconds <= longest_seconds;
 }

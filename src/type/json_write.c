@@ -1,25 +1,18 @@
 /* Values to JSON, in one pass over the descriptor. What is appended is not checked piece by piece: a buffer remembers
  * that memory ran out, and is asked once at the end. */
-#include "type/json.h"
+#include "type/json_writing.h"
 
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "type/file.h"
-#include "type/path.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
-typedef struct writing {
-    docket_buffer *out;
-    docket_error *error;
-    docket_json_options options;
-    unsigned depth; /* of structs */
-    unsigned level; /* of indentation */
-} writing;
+typedef docket__json_writing writing;
 
 static docket_status write_struct(writing *self, const docket__path *path, const docket_type *type,
                                   const uint8_t *value);
@@ -31,7 +24,7 @@ static docket_status fail(writing *self, const docket__path *parent, const docke
     return docket__path_fail(&path, self->error, DOCKET_ENCODE, "%s", problem);
 }
 
-static void put(writing *self, const char *text)
+void docket__json_put(writing *self, const char *text)
 {
     (void)!docket__buffer_append(self->out, text, strlen(text));
 }
@@ -40,34 +33,34 @@ static void put_line(writing *self)
 {
     static const char spaces[] = "        "; /* as many as an indent may have */
     if (self->options.indent > 0) {
-        put(self, "\n");
+        docket__json_put(self, "\n");
         for (unsigned i = 0; i < self->level; i++) {
             (void)!docket__buffer_append(self->out, spaces, self->options.indent);
         }
     }
 }
 
-static void open_group(writing *self, const char *bracket)
+void docket__json_open(writing *self, const char *bracket)
 {
-    put(self, bracket);
+    docket__json_put(self, bracket);
     self->level++;
 }
 
-static void begin_item(writing *self, bool is_first)
+void docket__json_begin_item(writing *self, bool is_first)
 {
     if (!is_first) {
-        put(self, ",");
+        docket__json_put(self, ",");
     }
     put_line(self);
 }
 
-static void close_group(writing *self, bool is_empty, const char *bracket)
+void docket__json_close(writing *self, bool is_empty, const char *bracket)
 {
     self->level--;
     if (!is_empty) {
         put_line(self);
     }
-    put(self, bracket);
+    docket__json_put(self, bracket);
 }
 
 /* A character that may not, or should not, stand in JSON as it is: quotes, and control characters of both sets. */
@@ -114,36 +107,47 @@ void docket__json_put_string(docket_buffer *out, const char *text, size_t size)
     (void)!docket__buffer_append(out, "\"", 1);
 }
 
-static void put_name(writing *self, const char *name)
+void docket__json_put_name(writing *self, const char *name, size_t size)
 {
-    docket__json_put_string(self->out, name, strlen(name));
-    put(self, self->options.indent > 0 ? ": " : ":");
+    docket__json_put_string(self->out, name, size);
+    docket__json_put(self, self->options.indent > 0 ? ": " : ":");
 }
 
-static void put_base64(writing *self, docket_bytes bytes)
+void docket__json_put_member(writing *self, const docket_schema *schema, const docket_field *field)
 {
-    put(self, "\"");
+    char camel[DOCKET__JSON_NAME];
+    const char *name = field->name;
+    if (self->options.lower_camel_case) {
+        docket__json_camel_name(schema, field, camel);
+        name = camel;
+    }
+    docket__json_put_name(self, name, strlen(name));
+}
+
+void docket__json_put_bytes(writing *self, docket_bytes bytes)
+{
+    docket__json_put(self, "\"");
     (void)!docket__json_put_base64(self->out, bytes);
-    put(self, "\"");
+    docket__json_put(self, "\"");
 }
 
-static void put_quoted(writing *self, const char *text)
+void docket__json_put_quoted(writing *self, const char *text)
 {
-    put(self, "\"");
-    put(self, text);
-    put(self, "\"");
+    docket__json_put(self, "\"");
+    docket__json_put(self, text);
+    docket__json_put(self, "\"");
 }
 
 static void put_real(writing *self, double value, bool is_float)
 {
     char text[DOCKET__JSON_NUMBER];
     if (isnan(value)) {
-        put(self, "\"NaN\"");
+        docket__json_put(self, "\"NaN\"");
     } else if (isinf(value)) {
-        put(self, value < 0 ? "\"-Infinity\"" : "\"Infinity\"");
+        docket__json_put(self, value < 0 ? "\"-Infinity\"" : "\"Infinity\"");
     } else {
         (void)(is_float ? docket__json_put_float((float)value, text) : docket__json_put_double(value, text));
-        put(self, text);
+        docket__json_put(self, text);
     }
 }
 
@@ -157,7 +161,7 @@ static void put_enum(writing *self, const docket_enum *names, int32_t number)
         }
     }
     snprintf(text, sizeof text, "%" PRId32, number);
-    put(self, text);
+    docket__json_put(self, text);
 }
 
 static void put_narrow(writing *self, const docket_field *field, const uint8_t *at)
@@ -180,7 +184,7 @@ static void put_narrow(writing *self, const docket_field *field, const uint8_t *
     default:
         snprintf(text, sizeof text, "%" PRIu32, word);
     }
-    put(self, text);
+    docket__json_put(self, text);
 }
 
 static void put_wide(writing *self, const docket_field *field, const uint8_t *at)
@@ -203,7 +207,18 @@ static void put_wide(writing *self, const docket_field *field, const uint8_t *at
     default:
         snprintf(text, sizeof text, "%" PRIu64, word);
     }
-    put_quoted(self, text);
+    docket__json_put_quoted(self, text);
+}
+
+void docket__json_put_number(writing *self, const docket_field *field, const uint8_t *at)
+{
+    if (field->kind == DOCKET_KIND_BOOL) {
+        docket__json_put(self, *at != 0 ? "true" : "false");
+    } else if (docket__kind_forms[field->kind].size == sizeof(uint32_t)) {
+        put_narrow(self, field, at);
+    } else {
+        put_wide(self, field, at);
+    }
 }
 
 /* One value of any kind. `at` is the value itself; for a STRUCT the struct. */
@@ -211,9 +226,6 @@ static docket_status write_value(writing *self, const docket__path *path, const 
                                  const uint8_t *at)
 {
     switch (field->kind) {
-    case DOCKET_KIND_BOOL:
-        put(self, *at != 0 ? "true" : "false");
-        return DOCKET_OK;
     case DOCKET_KIND_STRING: {
         const char *text = docket__pointer_load(at);
         size_t size = text == NULL ? 0 : strlen(text);
@@ -228,11 +240,11 @@ static docket_status write_value(writing *self, const docket__path *path, const 
         if (bytes.data == NULL && bytes.size > 0) {
             return fail(self, path, field, index, "the bytes have a size, but their data is NULL");
         }
-        put_base64(self, bytes);
+        docket__json_put_bytes(self, bytes);
         return DOCKET_OK;
     }
     case DOCKET_KIND_FIXED:
-        put_base64(self, (docket_bytes){at, field->fixed_size});
+        docket__json_put_bytes(self, (docket_bytes){at, field->fixed_size});
         return DOCKET_OK;
     case DOCKET_KIND_STRUCT: {
         docket__path nested = {path, field->name, index};
@@ -245,11 +257,7 @@ static docket_status write_value(writing *self, const docket__path *path, const 
                                : write_struct(self, &nested, &docket__file_type, at);
     }
     default:
-        if (docket__kind_forms[field->kind].size == sizeof(uint32_t)) {
-            put_narrow(self, field, at);
-        } else {
-            put_wide(self, field, at);
-        }
+        docket__json_put_number(self, field, at);
         return DOCKET_OK;
     }
 }
@@ -262,12 +270,12 @@ static docket_status write_list(writing *self, const docket__path *path, const d
     }
     size_t size = docket__field_element_size(field);
     docket_status status = DOCKET_OK;
-    open_group(self, "[");
+    docket__json_open(self, "[");
     for (size_t i = 0; i < count && status == DOCKET_OK; i++) {
-        begin_item(self, i == 0);
+        docket__json_begin_item(self, i == 0);
         status = write_value(self, path, field, i, elements + i * size);
     }
-    close_group(self, count == 0, "]");
+    docket__json_close(self, count == 0, "]");
     return status;
 }
 
@@ -313,7 +321,7 @@ static docket_status write_member(writing *self, const docket__path *path, const
 {
     const uint8_t *at = value + field->offset;
     if (field->flags & DOCKET_FIELD_SECRET) {
-        put_quoted(self, DOCKET__JSON_SECRET);
+        docket__json_put_quoted(self, DOCKET__JSON_SECRET);
         return DOCKET_OK;
     }
     if (field->label == DOCKET_LABEL_LIST) {
@@ -323,7 +331,7 @@ static docket_status write_member(writing *self, const docket__path *path, const
     bool is_struct = field->kind == DOCKET_KIND_STRUCT;
     bool is_file = field->kind == DOCKET_KIND_FILE;
     if ((field->label == DOCKET_LABEL_OPTIONAL || is_struct || is_file) && !is_shown(field, value)) {
-        put(self, "null");
+        docket__json_put(self, "null");
         return DOCKET_OK;
     }
     return write_value(self, path, field, DOCKET__PATH_WHOLE, is_struct ? docket__pointer_load(at) : at);
@@ -336,26 +344,22 @@ static docket_status write_struct(writing *self, const docket__path *path, const
         return docket__path_fail(path, self->error, DOCKET_ENCODE, "nested deeper than %d levels",
                                  DOCKET__DEEPEST_NESTING);
     }
-    char camel[DOCKET__JSON_NAME];
     bool is_empty = true;
     bool in_order = docket__fields_in_order(type->schema);
     docket_status status = DOCKET_OK;
     self->depth++;
-    open_group(self, "{");
+    docket__json_open(self, "{");
     const docket_field *field = docket__fields_next(type->schema, NULL, in_order);
     for (; field != NULL && status == DOCKET_OK; field = docket__fields_next(type->schema, field, in_order)) {
         if (!self->options.all_members && !is_shown(field, value)) {
             continue;
         }
-        begin_item(self, is_empty);
+        docket__json_begin_item(self, is_empty);
         is_empty = false;
-        if (self->options.lower_camel_case) {
-            docket__json_camel_name(type->schema, field, camel);
-        }
-        put_name(self, self->options.lower_camel_case ? camel : field->name);
+        docket__json_put_member(self, type->schema, field);
         status = write_member(self, path, field, value);
     }
-    close_group(self, is_empty, "}");
+    docket__json_close(self, is_empty, "}");
     self->depth--;
     return status;
 }
@@ -363,14 +367,14 @@ static docket_status write_struct(writing *self, const docket__path *path, const
 /* A type with a codec of its own. */
 static void put_foreign(writing *self, const docket_type *type, docket_bytes bytes)
 {
-    open_group(self, "{");
-    begin_item(self, true);
-    put_name(self, "@type");
+    docket__json_open(self, "{");
+    docket__json_begin_item(self, true);
+    docket__json_put_name(self, "@type", strlen("@type"));
     docket__json_put_string(self->out, type->name, strlen(type->name));
-    begin_item(self, false);
-    put_name(self, "base64");
-    put_base64(self, bytes);
-    close_group(self, false, "}");
+    docket__json_begin_item(self, false);
+    docket__json_put_name(self, "base64", strlen("base64"));
+    docket__json_put_bytes(self, bytes);
+    docket__json_close(self, false, "}");
 }
 
 static docket_status write_foreign(writing *self, const docket_type *type, const void *value)
@@ -384,12 +388,34 @@ static docket_status write_foreign(writing *self, const docket_type *type, const
     return status;
 }
 
+/* A message is shown from its bytes, by its description: the one way for values and for what was recorded. */
+static docket_status write_described(writing *self, const docket__path *path, const docket_type *type,
+                                     const docket_type *base, const void *value)
+{
+    docket_arena arena = {0};
+    docket_buffer bytes = {0};
+    const docket_type *described = base;
+    docket_status status = docket_encode(type, value, &bytes, self->error);
+    if (status == DOCKET_OK && base->describe != NULL) {
+        status = base->describe(base, &arena, &described, self->error);
+    }
+    if (status == DOCKET_OK) {
+        status = docket__json_write_message(self, path, described, docket_buffer_bytes(&bytes));
+    }
+    docket__buffer_release(&bytes);
+    docket__arena_release(&arena);
+    return status;
+}
+
 static docket_status write_any(writing *self, const docket_type *type, const void *value)
 {
     const docket_type *base = docket__type_base(type);
     docket__path root = {NULL, type->name, DOCKET__PATH_WHOLE};
     if (base->flags & DOCKET_TYPE_STRUCT) {
         return write_struct(self, &root, base, value);
+    }
+    if (base->flags & DOCKET_TYPE_MESSAGE) {
+        return write_described(self, &root, type, base, value);
     }
     if (base->flags & DOCKET_TYPE_RESOURCE) {
         return docket__path_fail(&root, self->error, DOCKET_INVALID, "a resource is not shown");
@@ -399,9 +425,10 @@ static docket_status write_any(writing *self, const docket_type *type, const voi
     }
     docket_bytes bytes = docket__bytes_load(value);
     if (bytes.data == NULL && bytes.size > 0) {
-        return docket__path_fail(&root, self->error, DOCKET_ENCODE, "the bytes have a size, but their data is NULL");
+        return docket__path_fail(&root, self->error, DOCKET_ENCODE,
+                                 "the bytes have a size, but their data is NULL");
     }
-    put_base64(self, bytes);
+    docket__json_put_bytes(self, bytes);
     return DOCKET_OK;
 }
 
@@ -438,8 +465,7 @@ docket_status docket_json_write(const docket_type *type, const void *value, cons
 }
 
 docket_status docket__json_write_stored(const docket_type *type, docket_bytes bytes,
-                                        const docket_json_options *options, docket_buffer *out,
-                                        docket_error *error)
+                                        const docket_json_options *options, docket_buffer *out, docket_error *error)
 {
     writing self = {.out = out, .error = error};
     docket_arena arena = {0};
@@ -454,6 +480,9 @@ docket_status docket__json_write_stored(const docket_type *type, docket_bytes by
         if (status == DOCKET_OK) {
             status = write_any(&self, type, value);
         }
+    } else if (type->flags & DOCKET_TYPE_MESSAGE) {
+        docket__path root = {NULL, type->name, DOCKET__PATH_WHOLE};
+        status = docket__json_write_message(&self, &root, type, bytes);
     } else {
         put_foreign(&self, type, bytes);
     }

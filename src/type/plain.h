@@ -17,6 +17,11 @@ docket_status docket__plain_encode_key(const docket_type *type, const void *valu
 docket_status docket__plain_decode(const docket_type *type, docket_bytes bytes, docket_arena *arena, void *value,
                                    docket_error *error);
 
+/* A field of bytes whose length is not known yet: begin writes its tag and keeps a byte for the length, end makes room
+ * for a longer one. DOCKET_NO_MEMORY. */
+docket_status docket__length_begin(docket_buffer *out, uint32_t number, size_t *start);
+docket_status docket__length_end(docket_buffer *out, size_t start);
+
 /* See docket__type_copy and docket__type_seal. */
 docket_status docket__plain_copy(const docket_type *type, const void *from, docket_arena *arena, void *value,
                                  docket_error *error);

@@ -80,4 +80,23 @@ static inline const uint8_t *docket__varint_get(const uint8_t *at, const uint8_t
     return NULL;
 }
 
+/* The same for one of any length up to ten bytes, as protobuf reads it. */
+static inline const uint8_t *docket__varint_take(const uint8_t *at, const uint8_t *end, uint64_t *value)
+{
+    if (at < end && *at < 0x80) {
+        *value = *at;
+        return at + 1;
+    }
+    uint64_t read = 0;
+    for (unsigned shift = 0; at < end && shift < 70; shift += 7) {
+        uint8_t byte = *at++;
+        read |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80) {
+            *value = read;
+            return at;
+        }
+    }
+    return NULL;
+}
+
 #endif

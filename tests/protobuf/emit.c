@@ -1,10 +1,16 @@
-/* For `agree`: writes canonical bytes to standard output.
+/* For `agree` and `json_oracle`: writes to standard output.
  *
- *     emit random TYPE SEED COUNT     a list of COUNT random messages
- *     emit again TYPE                 what standard input holds, decoded and encoded again */
+ *     emit random TYPE SEED COUNT     canonical bytes of a list of COUNT random messages
+ *     emit again TYPE                 the bytes in standard input, decoded and encoded again
+ *     emit show TYPE                  the JSON of these; the stored description must tell the same
+ *     emit parse TYPE                 canonical bytes of the JSON in standard input */
+#include "base/arena.h"
 #include "legacy.pb-c.h"
 #include "random.h"
 #include "sample.pb-c.h"
+#include "shapes.pb-c.h"
+#include "type/json.h"
+#include "type/schema.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,27 +18,36 @@
 
 DOCKET_PROTOBUF(Sample__Everything, sample__everything);
 DOCKET_PROTOBUF(Legacy__OldList, legacy__old_list);
+DOCKET_PROTOBUF(Shapes__Known, shapes__known);
 
-static int write_value(const docket_type *type, const void *value)
+static docket_arena *arena;
+static docket_error error;
+
+static void require(docket_status status, const char *what)
 {
-    docket_error error;
-    docket_buffer *bytes = docket_buffer_new();
-    if (bytes == NULL || docket_encode(type, value, bytes, &error) != DOCKET_OK) {
-        fprintf(stderr, "encode: %s\n", error.message);
-        return EXIT_FAILURE;
+    if (status != DOCKET_OK) {
+        fprintf(stderr, "%s: %s\n", what, error.message);
+        exit(EXIT_FAILURE);
     }
-    docket_bytes written = docket_buffer_bytes(bytes);
-    size_t done = fwrite(written.data, 1, written.size, stdout);
-    docket_buffer_free(bytes);
-    return done == written.size && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int write_random(const docket_type *type, docket_arena *arena, void *value, uint64_t seed, size_t count)
+static docket_bytes encode(const docket_type *type, const void *value)
+{
+    docket_buffer *bytes = docket_buffer_new();
+    require(docket_encode(type, value, bytes, &error), "encode");
+    docket_bytes all = docket_buffer_bytes(bytes);
+    all.data = docket_arena_copy(arena, all.data, all.size);
+    docket_buffer_free(bytes);
+    return all;
+}
+
+static docket_bytes make_random(const docket_type *type, void *value, uint64_t seed, size_t count)
 {
     const ProtobufCMessageDescriptor *message = type->detail;
     const ProtobufCFieldDescriptor *list = &message->fields[message->n_fields - 1];
     const ProtobufCMessageDescriptor *item = list->descriptor;
     void **items = docket_arena_alloc(arena, count * sizeof *items);
+    type->init(type, value);
     for (size_t i = 0; i < count; i++) {
         items[i] = docket_arena_alloc(arena, item->sizeof_message);
         item->message_init(items[i]);
@@ -40,34 +55,67 @@ static int write_random(const docket_type *type, docket_arena *arena, void *valu
     }
     memcpy((uint8_t *)value + list->quantifier_offset, &count, sizeof count);
     memcpy((uint8_t *)value + list->offset, &items, sizeof items);
-    return write_value(type, value);
+    return encode(type, value);
 }
 
-static int write_again(const docket_type *type, docket_arena *arena, void *value)
+static docket_bytes show(const docket_type *type, const void *value)
 {
-    static uint8_t data[1024 * 1024];
-    docket_error error;
-    docket_bytes bytes = {data, fread(data, 1, sizeof data, stdin)};
-    if (docket_decode(type, bytes, arena, value, &error) != DOCKET_OK) {
-        fprintf(stderr, "decode: %s\n", error.message);
-        return EXIT_FAILURE;
+    const docket_json_options options = {DOCKET_JSON_OPTIONS_INIT};
+    docket_buffer *text = docket_buffer_new();
+    docket_buffer *stored = docket_buffer_new();
+    docket_buffer *schema = docket_buffer_new();
+    const docket_type *described;
+    require(docket_json_write(type, value, &options, text, &error), "json");
+    require(docket__schema_encode(type, schema, &error), "schema");
+    require(docket__schema_decode(docket_buffer_bytes(schema), arena, &described, &error), "schema");
+    require(docket__json_write_stored(described, encode(type, value), &options, stored, &error), "stored json");
+    docket_bytes all = docket_buffer_bytes(text);
+    docket_bytes again = docket_buffer_bytes(stored);
+    if (all.size != again.size || memcmp(all.data, again.data, all.size) != 0) {
+        fprintf(stderr, "%.*s\n%.*s\n", (int)all.size, (const char *)all.data, (int)again.size,
+                (const char *)again.data);
+        exit(EXIT_FAILURE);
     }
-    return write_value(type, value);
+    all.data = docket_arena_copy(arena, all.data, all.size);
+    docket_buffer_free(text);
+    docket_buffer_free(stored);
+    docket_buffer_free(schema);
+    return all;
+}
+
+static docket_bytes transform(const docket_type *type, void *value, const char *verb)
+{
+    static uint8_t data[4 * 1024 * 1024];
+    size_t size = fread(data, 1, sizeof data, stdin);
+    if (strcmp(verb, "parse") == 0) {
+        require(docket_json_read(type, (const char *)data, size, NULL, arena, value, &error), "read");
+        return encode(type, value);
+    }
+    require(docket_decode(type, (docket_bytes){data, size}, arena, value, &error), "decode");
+    return strcmp(verb, "show") == 0 ? show(type, value) : encode(type, value);
 }
 
 int main(int count, char **arguments)
 {
-    if (count < 3) {
+    static const struct {
+        const char *name;
+        const docket_type *type;
+    } types[] = {{"sample.Everything", DOCKET_OF(Sample__Everything)},
+                 {"legacy.OldList", DOCKET_OF(Legacy__OldList)},
+                 {"shapes.Known", DOCKET_OF(Shapes__Known)}};
+    const docket_type *type = NULL;
+    for (size_t i = 0; i < sizeof types / sizeof types[0] && count >= 3; i++) {
+        type = strcmp(arguments[2], types[i].name) == 0 ? types[i].type : type;
+    }
+    if (type == NULL) {
         return EXIT_FAILURE;
     }
-    const docket_type *type =
-        strcmp(arguments[2], "legacy.OldList") == 0 ? DOCKET_OF(Legacy__OldList) : DOCKET_OF(Sample__Everything);
-    docket_arena *arena = docket_arena_new();
+    arena = docket_arena_new();
     void *value = docket_arena_alloc(arena, type->size);
-    type->init(type, value);
-    int result = count == 5 ? write_random(type, arena, value, strtoull(arguments[3], NULL, 10),
-                                           strtoull(arguments[4], NULL, 10))
-                            : write_again(type, arena, value);
+    docket_bytes all = count == 5 ? make_random(type, value, strtoull(arguments[3], NULL, 10),
+                                                (size_t)strtoull(arguments[4], NULL, 10))
+                                  : transform(type, value, arguments[1]);
+    size_t written = fwrite(all.data, 1, all.size, stdout);
     docket_arena_free(arena);
-    return result;
+    return written == all.size && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
