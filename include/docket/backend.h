@@ -116,6 +116,8 @@ typedef struct docket_commit {
     uint64_t crash;              /* the token of the dead owner; never 0 */
     docket_bytes schema;         /* of the record's type: keep once per (type, fingerprint) */
     uint64_t fence;              /* of the claim, on stores with leases; 0 = none */
+    const char *const *files;    /* names of managed files that the value refers to; see docket_file. Of docket's */
+    size_t file_count;           /* own stores only: a backend of others keeps none, and 0 is what it gets */
     bool replace;                /* a live record of this key is no good: put this one in its place */
     /* What came of it, set by the backend when the whole call returns DOCKET_OK. */
     docket_status status;    /* DOCKET_OK, or why this one was refused: see the kinds; DOCKET_TOO_LARGE */

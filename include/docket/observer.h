@@ -26,7 +26,8 @@ typedef enum docket_event_kind {
     DOCKET_EVENT_WAIT = 8,          /* the step waited for another owner of its key: duration_ns */
     DOCKET_EVENT_FALLBACK = 9,      /* a final failure became absence: error */
     DOCKET_EVENT_STRAGGLER = 10,    /* a step did not return in time; or returned late and its result was dropped */
-    DOCKET_EVENT_WARNING = 11       /* reason tells */
+    DOCKET_EVENT_WARNING = 11,      /* reason tells */
+    DOCKET_EVENT_PROGRESS = 12      /* a large file is being read: done_bytes of size_bytes; reason is its path */
 } docket_event_kind;
 
 /** One event. Members that do not apply are 0, NULL or -1.
@@ -51,7 +52,8 @@ typedef struct docket_event {
     int64_t wall_ms;     /* when, since 1970 */
     int64_t duration_ns; /* how long it took, monotonic */
     int64_t delay_ms;
-    size_t size_bytes; /* of a recorded value */
+    size_t size_bytes;   /* of a recorded value, or of a file */
+    uint64_t done_bytes; /* of these, so many were read */
 } docket_event;
 
 /** An observer. `event` must not be NULL; `arg` is handed to it. */

@@ -173,16 +173,21 @@ static ssize_t read_chunk(int descriptor, uint8_t *chunk)
 typedef struct reading {
     const char *path;
     int descriptor;
-    bool (*stops)(void *arg);
-    void *arg;
+    const docket__watch *watch;
     uint8_t *chunk;
-    uint64_t left; /* of the size that the file had: one that keeps growing is not followed */
+    uint64_t size, done; /* the size that the file had: one that keeps growing is not followed */
 } reading;
+
+static bool goes_on(const reading *self)
+{
+    const docket__watch *watch = self->watch;
+    return watch == NULL || watch->goes_on(watch->arg, self->path, self->done, self->size);
+}
 
 static docket_status hash_content(reading *self, docket__hash *hash, docket_error *error)
 {
     for (;;) {
-        if (self->stops != NULL && self->stops(self->arg)) {
+        if (!goes_on(self)) {
             return docket__error_set(error, DOCKET_CANCELLED, "cancelled while the file \"%s\" was read",
                                      self->path);
         }
@@ -190,11 +195,12 @@ static docket_status hash_content(reading *self, docket__hash *hash, docket_erro
         if (count < 0) {
             return refuse(error, self->path, errno, "cannot be read");
         }
-        if ((uint64_t)count > self->left || (count < CHUNK_BYTES && (uint64_t)count != self->left)) {
+        uint64_t left = self->size - self->done;
+        if ((uint64_t)count > left || (count < CHUNK_BYTES && (uint64_t)count != left)) {
             return refuse(error, self->path, 0, "changed while it was read");
         }
         docket__hash_update(hash, self->chunk, (size_t)count);
-        self->left -= (uint64_t)count;
+        self->done += (uint64_t)count;
         if (count < CHUNK_BYTES) {
             return DOCKET_OK;
         }
@@ -218,7 +224,7 @@ static docket_status check_unchanged(const reading *self, const look *before, do
 static docket_status digest_content(reading *self, const look *file, uint8_t sha256[32], docket_error *error)
 {
     docket__hash hash;
-    self->left = file->size;
+    self->size = file->size;
     self->chunk = docket__allocate(CHUNK_BYTES);
     if (self->chunk == NULL) {
         return docket__error_no_memory(error);
@@ -233,22 +239,47 @@ static docket_status digest_content(reading *self, const look *file, uint8_t sha
     return status == DOCKET_OK ? check_unchanged(self, file, error) : status;
 }
 
-docket_status docket__file_digest(const char *path, bool (*stops)(void *arg), void *arg, uint64_t *size,
-                                  uint8_t sha256[32], docket_error *error)
+static docket_status digest_regular(reading *self, const look *file, uint64_t *size, uint8_t sha256[32],
+                                    docket_error *error)
+{
+    docket_status status = DOCKET_OK;
+    if (!recall(file, sha256)) {
+        status = digest_content(self, file, sha256, error);
+        if (status == DOCKET_OK) {
+            remember(file, sha256);
+        }
+    }
+    *size = status == DOCKET_OK ? file->size : 0;
+    return status;
+}
+
+docket_status docket__file_digest_open(int descriptor, const char *path, const docket__watch *watch, uint64_t *size,
+                                       uint8_t sha256[32], docket_error *error)
 {
     look file;
-    reading self = {.path = path, .descriptor = -1, .stops = stops, .arg = arg};
+    struct stat seen;
+    reading self = {.path = path, .descriptor = descriptor, .watch = watch};
+    *size = 0;
+    if (fstat(descriptor, &seen) != 0) {
+        return refuse(error, path, errno, "cannot be looked at");
+    }
+    docket_status status = take_look(path, &seen, &file, error);
+    return status == DOCKET_OK ? digest_regular(&self, &file, size, sha256, error) : status;
+}
+
+docket_status docket__file_digest(const char *path, const docket__watch *watch, uint64_t *size, uint8_t sha256[32],
+                                  docket_error *error)
+{
+    look file;
+    reading self = {.path = path, .descriptor = -1, .watch = watch};
+    *size = 0;
     docket_status status = open_regular(path, &self.descriptor, &file, error);
-    if (status == DOCKET_OK && !recall(&file, sha256)) {
-        status = digest_content(&self, &file, sha256, error);
-        if (status == DOCKET_OK) {
-            remember(&file, sha256);
-        }
+    if (status == DOCKET_OK) {
+        status = digest_regular(&self, &file, size, sha256, error);
     }
     if (self.descriptor >= 0) {
         close(self.descriptor);
     }
-    *size = status == DOCKET_OK ? file.size : 0;
     return status;
 }
 

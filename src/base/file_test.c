@@ -41,10 +41,12 @@ typedef struct counter {
     int asked, stop_at;
 } counter;
 
-static bool count(void *arg)
+static bool count(void *arg, const char *which, uint64_t done_bytes, uint64_t size_bytes)
 {
     counter *self = arg;
-    return ++self->asked == self->stop_at;
+    assert_string_equal(which, path);
+    assert_true(done_bytes <= size_bytes);
+    return ++self->asked != self->stop_at;
 }
 
 static void write_file(const void *bytes, size_t size)
@@ -58,7 +60,7 @@ static void assert_digest_of(const void *bytes, size_t size)
     uint64_t got_size = 0;
     docket_error error = DOCKET_ERROR_INIT;
     assert_status(DOCKET_OK, docket__sha256(&(docket_bytes){bytes, size}, 1, expected));
-    assert_status(DOCKET_OK, docket__file_digest(path, NULL, NULL, &got_size, got, &error));
+    assert_status(DOCKET_OK, docket__file_digest(path, NULL, &got_size, got, &error));
     assert_int_equal(got_size, size);
     assert_memory_equal(got, expected, sizeof expected);
 }
@@ -86,14 +88,14 @@ static void assert_refused(const char *which, int code, const char *message)
     uint8_t digest[32];
     uint64_t size = 7;
     docket_error error = DOCKET_ERROR_INIT;
-    assert_status(DOCKET_FAILED, docket__file_digest(which, NULL, NULL, &size, digest, &error));
+    assert_status(DOCKET_FAILED, docket__file_digest(which, NULL, &size, digest, &error));
     assert_status(DOCKET_FAILED, error.status);
     assert_int_equal(error.code, code);
     assert_contains(error.message, which);
     assert_contains(error.message, message);
     assert_int_equal(size, 0);
     assert_false(docket__file_has_size(which, 0));
-    assert_status(DOCKET_FAILED, docket__file_digest(which, NULL, NULL, &size, digest, NULL));
+    assert_status(DOCKET_FAILED, docket__file_digest(which, NULL, &size, digest, NULL));
 }
 
 static void what_is_no_regular_file_is_refused(void **state)
@@ -124,7 +126,7 @@ static void unreadable_file_is_refused(void **state)
     uint8_t digest[32];
     uint64_t size = 0;
     docket_error error;
-    assert_status(DOCKET_FAILED, docket__file_digest(path, NULL, NULL, &size, digest, &error));
+    assert_status(DOCKET_FAILED, docket__file_digest(path, NULL, &size, digest, &error));
     assert_int_equal(error.code, EACCES);
 }
 
@@ -138,7 +140,8 @@ static void reading_stops_when_told(void **state)
     char *bytes = calloc(1, 2000000);
     write_file(bytes, 2000000);
     free(bytes);
-    assert_status(DOCKET_CANCELLED, docket__file_digest(path, count, &stop, &size, digest, &error));
+    assert_status(DOCKET_CANCELLED,
+                  docket__file_digest(path, &(docket__watch){count, &stop}, &size, digest, &error));
     assert_int_equal(stop.asked, 3);
     assert_status(DOCKET_CANCELLED, error.status);
 }
@@ -148,7 +151,7 @@ static int reads(uint8_t digest[32])
 {
     uint64_t size = 0;
     counter asked = {0};
-    assert_status(DOCKET_OK, docket__file_digest(path, count, &asked, &size, digest, NULL));
+    assert_status(DOCKET_OK, docket__file_digest(path, &(docket__watch){count, &asked}, &size, digest, NULL));
     return asked.asked;
 }
 
@@ -227,7 +230,7 @@ static void forked_child_reads_and_remembers(void **state)
     if (child == 0) {
         uint8_t again[32];
         uint64_t size = 0;
-        bool right = docket__file_digest(path, NULL, NULL, &size, again, NULL) == DOCKET_OK && size == 4 &&
+        bool right = docket__file_digest(path, NULL, &size, again, NULL) == DOCKET_OK && size == 4 &&
                      memcmp(digest, again, 32) == 0;
         _exit(right ? 0 : 1);
     }

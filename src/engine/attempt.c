@@ -8,6 +8,7 @@
 #include "base/point.h"
 #include "engine/backoff.h"
 #include "engine/execution.h"
+#include "engine/file.h"
 #include "type/codec.h"
 #include <string.h>
 
@@ -336,6 +337,7 @@ static docket_status one_attempt(docket_ctx *ctx, const docket_argument *argumen
     docket__limit_state limit = end_limit(ctx);
     status = inspect(ctx, status, output);
     docket__arena_release(&ctx->scratch);
+    docket__files_settle(ctx, status == DOCKET_OK && limit == DOCKET__LIMIT_NONE);
     if (limit == DOCKET__LIMIT_PASSED || limit == DOCKET__LIMIT_STRAGGLES) {
         bool dropped = status == DOCKET_OK || status == DOCKET_ABSENT;
         status = DOCKET_TIMEOUT;

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "engine/execution.h"
+#include "engine/file.h"
 #include "engine/subject.h"
 #include <poll.h>
 #include <string.h>
@@ -57,6 +58,7 @@ docket_ctx *docket__ctx_ref(docket_ctx *ctx)
 
 static void release(docket_ctx *ctx)
 {
+    docket__files_leave(ctx);
     docket__arena_release(&ctx->memory);
     docket__arena_release(&ctx->scratch);
     docket__buffer_release(&ctx->bytes);

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "engine/begin.h"
+#include "engine/file.h"
 #include "engine/prefetch.h"
 #include <string.h>
 
@@ -182,6 +183,7 @@ void docket__execution_unref(docket_execution *execution)
         docket__ctx_dispose(execution->spare);
     }
     docket__prefetch_release(execution);
+    docket__files_release(execution);
     docket__arena_release(&execution->row.memory);
     docket__free(execution->id);
     pthread_mutex_destroy(&execution->lock);

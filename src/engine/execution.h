@@ -62,6 +62,13 @@ typedef struct docket__deferred {
     struct docket__deferred *next;
 } docket__deferred;
 
+/* What an attempt makes in the depot of its store; then the execution's, as long as anybody uses the values. */
+typedef struct docket__drafts {
+    docket__depot *depot;
+    uint64_t desk;
+    struct docket__drafts *next;
+} docket__drafts;
+
 /* A step at work: the public docket_ctx. Serves all attempts of one node. References: the node's, until it has ended;
  * one per nested execution; one per commit on its way. */
 struct docket_ctx {
@@ -75,6 +82,7 @@ struct docket_ctx {
     docket_arena memory;  /* of the value */
     docket_arena scratch; /* of the attempt */
     docket__deferred *deferred;
+    docket__drafts *drafts; /* NULL = it has made no file */
 
     /* What the step said. */
     docket_status said;     /* by a failure verb; DOCKET_OK if none */
@@ -111,6 +119,8 @@ struct docket_ctx {
     const char *miss;      /* why the step runs */
     docket_buffer bytes;
     docket_record record;
+    const char **files;    /* names of the managed files of the value */
+    size_t file_count;
     docket__write write;
     int64_t write_started_ns;
     atomic_int handoff;    /* who goes on after a commit: the second to arrive */
@@ -189,6 +199,7 @@ struct docket_execution {
     unsigned lending; /* so many, until the pool knows: see docket__pool_lend_begin */
     docket_error error;     /* the first; DOCKET_OK if none */
     docket_ctx *parked, *watched;
+    docket__drafts *drafts; /* of attempts that are over */
     atomic_size_t commits;  /* deferred ones on their way */
     docket__timer deadline, grace;
     int64_t deadline_ms;    /* INT64_MAX = none */

@@ -5,9 +5,11 @@
  * for cancellation, and then kills the child: nothing of it stays behind, and it dies with the parent's thread. A report
  * that is not whole means that the child crashed. Only this child is waited for, and a host that reaps it first is no
  * harm: the report decides. A fork hands every open descriptor down, so one child at a time is made: else a child would
- * hold another's pipe open, and its end would not be seen before both are gone. */
+ * hold another's pipe open, and its end would not be seen before both are gone. The files that a child makes lie on the
+ * desk that its parent chose, and the parent clears it. */
 #include "base/error.h"
 #include "engine/execution.h"
+#include "engine/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -217,6 +219,7 @@ docket_status docket__isolate_call(docket_ctx *ctx, void *output, const docket_a
     int failure = 0;
     static pthread_once_t registered = PTHREAD_ONCE_INIT;
     pthread_once(&registered, register_renewal);
+    docket__files_prepare(ctx);
     pthread_mutex_lock(&making_child);
     if (pipe2(ends, O_CLOEXEC) != 0) {
         failure = errno;

@@ -237,7 +237,12 @@ static bool still_good(docket_ctx *ctx, docket_status restored)
 static docket_status restore(docket_ctx *ctx, const docket_record *record, const char **reason, docket_error *error)
 {
     docket_store *older = ctx->step->options.accept_older ? ctx->step->options.store : NULL;
-    return docket__record_restore(record, output_type(ctx), older, &ctx->memory, output_value(ctx), reason, error);
+    docket_status status =
+        docket__record_restore(record, output_type(ctx), older, &ctx->memory, output_value(ctx), reason, error);
+    if (status == DOCKET_OK && output_type(ctx)->has_files) {
+        status = docket__files_resolve(ctx, output_type(ctx)->type, output_value(ctx), error);
+    }
+    return status;
 }
 
 /* Whether a restored value still holds: DOCKET_OK, DOCKET_MISSING (ctx->miss tells why not), or an error. Files may go at
@@ -508,7 +513,11 @@ static docket_status encode_result(docket_ctx *ctx, docket__attempt_outcome outc
     if (outcome == DOCKET__ATTEMPT_ABSENT) {
         status = docket__buffer_append(&ctx->bytes, ctx->absent_reason, strlen(ctx->absent_reason));
     } else {
-        status = docket_encode(type->type, output_value(ctx), &ctx->bytes, error);
+        const void *value = output_value(ctx);
+        if (type->has_files) {
+            status = docket__files_record(ctx, type->type, &value, error);
+        }
+        status = status == DOCKET_OK ? docket_encode(type->type, value, &ctx->bytes, error) : status;
     }
     size_t limit = docket__store_payload_limit(ctx->step->options.store);
     if (status == DOCKET_OK && ctx->bytes.size > limit) {
@@ -597,6 +606,8 @@ static void submit(docket_ctx *ctx, void (*done)(docket__write *))
     ctx->write.commit = (docket_commit){.struct_size = sizeof(docket_commit),
                                         .record = &ctx->record,
                                         .schema = output_type(ctx)->schema,
+                                        .files = ctx->files,
+                                        .file_count = ctx->file_count,
                                         .replace = ctx->replace};
     ctx->write.done = done;
     ctx->write.error = &ctx->failure;

@@ -25,6 +25,8 @@ const char *docket_event_name(docket_event_kind kind)
         return "straggler";
     case DOCKET_EVENT_WARNING:
         return "warning";
+    case DOCKET_EVENT_PROGRESS:
+        return "progress";
     }
     return "unknown";
 }

@@ -8,6 +8,7 @@
 #include "base/options.h"
 #include "store/handle.h"
 #include "store/record.h"
+#include "store/sqlite/sqlite.h"
 
 enum { FIRST_PAGE = 128, LARGEST_PAGE = 10000, REMOVAL_BATCH = 1000 };
 
@@ -236,5 +237,8 @@ docket_status docket_store_purge(docket_store *store, uint64_t *count, docket_er
     count = count != NULL ? count : &ignored;
     *count = 0;
     docket_status status = docket__store_check_writable(store, error);
-    return status == DOCKET_OK ? remove_all(store, NULL, count, error) : status;
+    if (status == DOCKET_OK) {
+        status = remove_all(store, NULL, count, error);
+    }
+    return status == DOCKET_OK && store->depot != NULL ? docket__sqlite_sweep(store->self, error) : status;
 }

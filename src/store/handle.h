@@ -2,6 +2,7 @@
 #ifndef DOCKET_STORE_HANDLE_H
 #define DOCKET_STORE_HANDLE_H
 
+#include "store/depot.h"
 #include "store/queue.h"
 
 struct docket_store {
@@ -13,6 +14,7 @@ struct docket_store {
     size_t payload_limit;
     int64_t retry_budget_ms; /* negative = none */
     bool read_only;
+    docket__depot *depot; /* of managed files; NULL = the store keeps none */
     docket__claims claims;
     docket__queue queue;
 };

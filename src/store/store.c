@@ -108,6 +108,9 @@ static docket_status wrap_backend(docket_store **store, const char *name, const 
     made->payload_limit = options->max_payload_bytes;
     made->retry_budget_ms = options->retry_budget_ms;
     made->read_only = options->read_only;
+    if (backend == &docket__sqlite_backend) {
+        made->depot = docket__depot_ref(docket__sqlite_depot(self));
+    }
     *store = made;
     docket__error_clear(error);
     return DOCKET_OK;
@@ -276,6 +279,7 @@ static void destroy(docket_store *store)
     store->backend->close(store->self);
     docket__queue_destroy(&store->queue);
     docket__claims_destroy(&store->claims);
+    docket__depot_unref(store->depot);
     docket__free(store->name);
     docket__free(store);
 }
@@ -352,6 +356,11 @@ void docket__store_flush(docket_store *store)
 bool docket__store_is_read_only(const docket_store *store)
 {
     return store->read_only;
+}
+
+docket__depot *docket__store_depot(const docket_store *store)
+{
+    return store != NULL ? store->depot : NULL;
 }
 
 const char *docket__store_name(const docket_store *store)

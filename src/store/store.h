@@ -9,6 +9,7 @@
 #define DOCKET_STORE_STORE_H
 
 #include "store/claim.h"
+#include "store/depot.h"
 
 /* One write on its way: filled by the caller, owned by the queue until `done` is called. */
 typedef struct docket__write docket__write;
@@ -30,7 +31,8 @@ docket__claims *docket__store_claims(docket_store *store);
 size_t docket__store_payload_limit(const docket_store *store);
 bool docket__store_is_read_only(const docket_store *store);
 bool docket__store_has_scan(const docket_store *store);
-const char *docket__store_name(const docket_store *store); /* the URL without secrets, for messages */
+docket__depot *docket__store_depot(const docket_store *store); /* NULL = it keeps no managed files */
+const char *docket__store_name(const docket_store *store);     /* the URL without secrets, for messages */
 
 /* Reads one record. Transient faults are retried until `deadline_ms` or the budget. The record is freed with
  * docket_record_free. DOCKET_FORKED in a child. */

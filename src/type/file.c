@@ -77,8 +77,18 @@ docket_status docket__type_find_files(const docket_type *type, bool *found, dock
 
 typedef struct visiting {
     bool (*visit)(void *arg, const docket_file *file);
+    const char *(*rewrite)(void *arg, const docket_file *file); /* in its place, if the value may be changed */
     void *arg;
 } visiting;
+
+static bool rewrite_path(const visiting *self, const docket_file *file, const uint8_t *at)
+{
+    const char *path = self->rewrite(self->arg, file);
+    if (path != NULL) {
+        memcpy((uint8_t *)(uintptr_t)at + offsetof(docket_file, path), &path, sizeof path);
+    }
+    return path != NULL;
+}
 
 static bool visit_struct(const visiting *self, const docket_type *type, const uint8_t *value);
 
@@ -88,8 +98,11 @@ static bool visit_element(const visiting *self, const docket_field *field, const
     if (field->kind == DOCKET_KIND_STRUCT) {
         return visit_struct(self, docket__type_base(field->type), at);
     }
+    if (docket__file_is_zero(at)) {
+        return true;
+    }
     docket_file file = load(at);
-    return docket__file_is_zero(at) || self->visit(self->arg, &file);
+    return self->rewrite != NULL ? rewrite_path(self, &file, at) : self->visit(self->arg, &file);
 }
 
 static bool visit_field(const visiting *self, const docket_field *field, const uint8_t *value)
@@ -123,10 +136,20 @@ static bool visit_struct(const visiting *self, const docket_type *type, const ui
     return goes_on;
 }
 
+static bool visit_value(const visiting *self, const docket_type *type, const void *value)
+{
+    const docket_type *base = docket__type_base(type);
+    return (base->flags & DOCKET_TYPE_STRUCT) == 0 || visit_struct(self, base, value);
+}
+
 bool docket__type_visit_files(const docket_type *type, const void *value,
                               bool (*visit)(void *arg, const docket_file *file), void *arg)
 {
-    const docket_type *base = docket__type_base(type);
-    const visiting self = {visit, arg};
-    return (base->flags & DOCKET_TYPE_STRUCT) == 0 || visit_struct(&self, base, value);
+    return visit_value(&(visiting){.visit = visit, .arg = arg}, type, value);
+}
+
+bool docket__type_rewrite_files(const docket_type *type, void *value,
+                                const char *(*rewrite)(void *arg, const docket_file *file), void *arg)
+{
+    return visit_value(&(visiting){.rewrite = rewrite, .arg = arg}, type, value);
 }

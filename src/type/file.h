@@ -25,4 +25,9 @@ DOCKET_MUST_CHECK docket_status docket__type_find_files(const docket_type *type,
 bool docket__type_visit_files(const docket_type *type, const void *value,
                               bool (*visit)(void *arg, const docket_file *file), void *arg);
 
+/* The same, and puts what `rewrite` answers in the place of each path. All of the value must be the caller's own memory,
+ * as after docket_decode. NULL stops. */
+bool docket__type_rewrite_files(const docket_type *type, void *value,
+                                const char *(*rewrite)(void *arg, const docket_file *file), void *arg);
+
 #endif

@@ -319,7 +319,7 @@ static void n_12_names_of_events(void **state)
     assert_string_equal(docket_event_name(DOCKET_EVENT_EXECUTION_START), "execution_start");
     assert_string_equal(docket_event_name(DOCKET_EVENT_STRAGGLER), "straggler");
     assert_string_equal(docket_event_name((docket_event_kind)99), "unknown");
-    for (int kind = DOCKET_EVENT_EXECUTION_START; kind <= DOCKET_EVENT_WARNING; kind++) {
+    for (int kind = DOCKET_EVENT_EXECUTION_START; kind <= DOCKET_EVENT_PROGRESS; kind++) {
         assert_string_not_equal(docket_event_name((docket_event_kind)kind), "unknown");
     }
 }

@@ -27,6 +27,7 @@ static seen_event take(const docket_event *event)
         .duration_ns = event->duration_ns,
         .delay_ms = event->delay_ms,
         .size_bytes = event->size_bytes,
+        .done_bytes = event->done_bytes,
     };
     keep(seen.graph, sizeof seen.graph, event->graph);
     keep(seen.execution_id, sizeof seen.execution_id, event->execution_id);

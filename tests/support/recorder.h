@@ -18,6 +18,7 @@ typedef struct seen_event {
     char message[200]; /* of the error */
     int64_t wall_ms, duration_ns, delay_ms;
     size_t size_bytes;
+    uint64_t done_bytes;
 } seen_event;
 
 typedef struct recorder {

@@ -159,7 +159,7 @@ static docket_status insert_row(docket__sqlite *self, const docket_commit *commi
     }
     docket_status status = docket__connection_finish(&self->writer, insert, "recording a checkpoint", error);
     *inserted = status == DOCKET_OK && sqlite3_changes(self->writer.db) == 1;
-    return status;
+    return *inserted ? docket__sqlite_note_files(self, commit, error) : status;
 }
 
 static docket_status delete_row(docket__sqlite *self, int64_t id, docket_error *error)
@@ -169,7 +169,8 @@ static docket_status delete_row(docket__sqlite *self, int64_t id, docket_error *
         return error->status;
     }
     sqlite3_bind_int64(statement, 1, id);
-    return docket__connection_finish(&self->writer, statement, "removing a checkpoint", error);
+    docket_status status = docket__connection_finish(&self->writer, statement, "removing a checkpoint", error);
+    return status == DOCKET_OK ? docket__sqlite_drop_files(self, id, NULL, error) : status;
 }
 
 /* Looks at the row that is in the way. `*id` is 0 if it stays: it lives, and is copied into commit->existing unless the
@@ -349,6 +350,9 @@ docket_status docket__sqlite_delete_stale(docket__sqlite *self, docket_error *er
         sqlite3_bind_int64(statement, 1, ids[i]);
         sqlite3_bind_int64(statement, 2, now_ms);
         status = docket__connection_finish(&self->writer, statement, "removing an expired checkpoint", error);
+        if (status == DOCKET_OK && sqlite3_changes(self->writer.db) > 0) {
+            status = docket__sqlite_drop_files(self, ids[i], NULL, error);
+        }
     }
     return status;
 }

@@ -173,11 +173,14 @@ docket_status docket__sqlite_commit_forget(docket__sqlite *self, docket_commit *
         commit->status = is_there ? DOCKET_IN_DOUBT : DOCKET_OK;
         return status;
     }
-    sqlite3_stmt *statement = bind_key(&self->writer, DOCKET__SQL_DELETE_KEY, key, error);
-    if (statement == NULL) {
-        return error->status;
+    static const docket__sql removals[] = {DOCKET__SQL_DROP_FILES_OF_KEY, DOCKET__SQL_DELETE_KEY};
+    for (size_t i = 0; i < sizeof removals / sizeof removals[0] && status == DOCKET_OK; i++) {
+        sqlite3_stmt *statement = bind_key(&self->writer, removals[i], key, error);
+        if (statement == NULL) {
+            return error->status;
+        }
+        status = docket__connection_finish(&self->writer, statement, "removing a checkpoint", error);
     }
-    status = docket__connection_finish(&self->writer, statement, "removing a checkpoint", error);
     return status == DOCKET_OK ? docket__sqlite_clear_crashes(self, key, error) : status;
 }
 

@@ -16,6 +16,7 @@
 #define DOCKET_STORE_SQLITE_INSIDE_H
 
 #include "base/map.h"
+#include "store/depot.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/lock.h"
 #include "store/sqlite/path.h"
@@ -51,6 +52,7 @@ struct docket__sqlite {
     char prefix[40];
     char *url;
     docket__side side;
+    docket__depot *depot;
     docket__wall wall;
 
     docket__connection writer;
@@ -127,6 +129,14 @@ docket_status docket__sqlite_effect(void *self, const uint8_t slot[16], docket_e
 docket_status docket__sqlite_effects(void *self, int64_t *position, docket_effect *entries, size_t capacity,
                                      size_t *count, docket_arena *arena, docket_error *error);
 docket_status docket__sqlite_crashes(void *self, const docket_key *key, uint32_t *count, docket_error *error);
+
+/* files.c: the files of the depot that a row refers to. The first two between begin_write and end_write: for the row
+ * that was inserted last; for one that goes, whose files' names are appended unless `names` is NULL. */
+docket_status docket__sqlite_note_files(docket__sqlite *self, const docket_commit *commit, docket_error *error);
+docket_status docket__sqlite_drop_files(docket__sqlite *self, int64_t id, docket_buffer *names,
+                                        docket_error *error);
+/* Removes those of these files that no row refers to any more. Without a transaction. */
+docket_status docket__sqlite_discard_files(docket__sqlite *self, docket_bytes names, docket_error *error);
 
 /* ids.c: ids of names, given to new ones. Between begin_write and end_write. */
 docket_status docket__ids_execution(docket__sqlite *self, const char *name, int64_t *id, docket_error *error);

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+static const off_t first_signature = (off_t)1 << 62;
+
 enum { COMMIT_BYTE = 0, TURNSTILE_BYTE = 1, PRESENCE_BYTE = 2 };
 
 static const int64_t shortest_pause_ns = 50 * 1000;
@@ -227,6 +229,25 @@ docket_status docket__side_enter(docket__side *side, const struct stat *database
         return fail_lock(side, "the lock of open stores", timeout_ms, error);
     }
     return DOCKET_OK;
+}
+
+docket_status docket__side_sign(docket__side *side, uint64_t *signature, docket_error *error)
+{
+    *signature = docket__random_number() >> 2;
+    if (!set_lock(side, F_WRLCK, first_signature + (off_t)*signature)) {
+        return fail_lock(side, "the lock of an open store", 0, error);
+    }
+    return DOCKET_OK;
+}
+
+bool docket__side_is_signed(const docket__side *side, uint64_t signature)
+{
+    if (signature >= (uint64_t)first_signature) {
+        return false;
+    }
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = first_signature + (off_t)signature, .l_len = 1};
+    return fcntl(side->descriptor, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
 void docket__side_close(docket__side *side)

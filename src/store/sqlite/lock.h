@@ -5,7 +5,9 @@
  *           of one process at a time;
  *   byte 1  the turnstile: whoever wants the commit lock passes it first and holds it while waiting, so that a busy
  *           committer cannot take the lock again and again past a waiting one;
- *   byte 2  presence: shared by every open store; whoever can have it alone is the last one.
+ *   byte 2  presence: shared by every open store; whoever can have it alone is the last one;
+ *   bytes from 2^62  signatures: each open store holds one of its own, at a random place, by whose number others can
+ *           tell whether it lives.
  * Within a process the descriptor is shared by threads, and `busy` keeps them apart.
  *
  * A forked child inherits the descriptor and with it the locks, which would outlive the parent. So a fork handler
@@ -42,6 +44,12 @@ docket_status docket__side_check_inherited(const struct stat *database, docket_e
 /* Names the database, once it exists, and shares the lock of presence. */
 docket_status docket__side_enter(docket__side *side, const struct stat *database, int64_t timeout_ms,
                                  docket_error *error);
+
+/* Takes a signature, which lives as long as the side file is open, but not in forked children. */
+docket_status docket__side_sign(docket__side *side, uint64_t *signature, docket_error *error);
+
+/* True if another store holds the signature, or if that cannot be found out. */
+bool docket__side_is_signed(const docket__side *side, uint64_t signature);
 
 void docket__side_close(docket__side *side);
 

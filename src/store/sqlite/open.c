@@ -45,6 +45,11 @@ const char *docket__sqlite_url(const docket__sqlite *self)
     return self->url;
 }
 
+docket__depot *docket__sqlite_depot(const docket__sqlite *self)
+{
+    return self->depot;
+}
+
 /* ---- The handle ---- */
 
 static bool init_locks(docket__sqlite *self)
@@ -81,6 +86,7 @@ static void free_handle(docket__sqlite *self)
     pthread_mutex_destroy(&self->stale_lock);
     pthread_cond_destroy(&self->pool_returned);
     pthread_mutex_destroy(&self->pool_lock);
+    docket__depot_unref(self->depot);
     docket__path_release(&self->path);
     docket__free(self->url);
     docket__free(self);
@@ -103,7 +109,9 @@ static docket__sqlite *new_handle(const char *path, const docket_store_options *
     }
     size_t room = strlen(self->path.file) + sizeof "sqlite:";
     self->url = docket__allocate(room);
-    if (self->url == NULL) {
+    self->depot = docket__depot_new(self->path.file, self->prefix, options->durability == DOCKET_DURABILITY_FULL,
+                                    options->busy_timeout_ms);
+    if (self->url == NULL || self->depot == NULL) {
         free_handle(self);
         docket__error_no_memory(error);
         return NULL;
@@ -326,6 +334,9 @@ static docket_status open_to_write(docket__sqlite *self, docket__verdict verdict
     }
     if (status == DOCKET_OK) {
         status = docket__side_enter(&self->side, &self->file, self->options.busy_timeout_ms, error);
+        if (status == DOCKET_OK) {
+            status = docket__side_sign(&self->side, &self->depot->owner, error);
+        }
         if (status != DOCKET_OK) {
             docket__connection_close(&self->writer);
         }
@@ -455,6 +466,13 @@ static docket_status check_is_store(docket__sqlite *self, bool exists, docket_er
     return DOCKET_OK;
 }
 
+/* The files first: without the database nobody would know that they were its. */
+static docket_status remove_all(docket__sqlite *self, docket_error *error)
+{
+    docket_status status = docket__depot_remove(self->path.file, error);
+    return status == DOCKET_OK ? docket__path_remove_all(&self->path, error) : status;
+}
+
 static docket_status delete_alone(docket__sqlite *self, docket_error *error)
 {
     docket_status status = docket__side_open(&self->side, self->path.side, error);
@@ -464,7 +482,7 @@ static docket_status delete_alone(docket__sqlite *self, docket_error *error)
     status = docket__side_take(&self->side, self->options.busy_timeout_ms, error);
     if (status == DOCKET_OK) {
         status = docket__side_is_last(&self->side)
-                     ? docket__path_remove_all(&self->path, error)
+                     ? remove_all(self, error)
                      : docket__error_set(error, DOCKET_STORE, "%s is open: close it everywhere first", self->url);
         docket__side_give(&self->side);
     }
@@ -485,7 +503,7 @@ docket_status docket__sqlite_delete(const char *path, docket_error *error)
         status = check_is_store(self, exists, error);
     }
     if (status == DOCKET_OK) {
-        status = exists ? delete_alone(self, error) : docket__path_remove_all(&self->path, error);
+        status = exists ? delete_alone(self, error) : remove_all(self, error);
     }
     free_handle(self);
     if (status == DOCKET_OK) {

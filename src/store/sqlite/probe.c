@@ -17,7 +17,7 @@ typedef struct table_inventory {
 
 static void note_table(const docket__sqlite *self, const char *name, table_inventory *inventory)
 {
-    static const char *const tables[] = {"checkpoint", "crash", "execution", "intent", "step", "type"};
+    static const char *const tables[] = {"checkpoint", "crash", "execution", "file", "intent", "step", "type"};
     size_t length = strlen(self->prefix);
     bool has_prefix = strncmp(name, self->prefix, length) == 0;
     if (has_prefix && strcmp(name + length, "meta") == 0) {

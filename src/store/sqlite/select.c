@@ -212,6 +212,7 @@ docket_status docket__sqlite_list(void *handle, const docket_checkpoint_filter *
 typedef struct doomed_rows {
     int64_t *ids, *executions;
     size_t count, most;
+    docket_buffer files; /* names of files that they referred to */
 } doomed_rows;
 
 static docket_status collect(docket__sqlite *self, sqlite3_stmt *row, doomed_rows *removal, docket_error *error)
@@ -240,12 +241,15 @@ static docket_status run_for(docket__sqlite *self, docket__sql which, int64_t id
     return docket__connection_finish(&self->writer, statement, "removing a checkpoint", error);
 }
 
-static docket_status remove_rows(docket__sqlite *self, const doomed_rows *removal, docket_error *error)
+static docket_status remove_rows(docket__sqlite *self, doomed_rows *removal, docket_error *error)
 {
     docket_status status = DOCKET_OK;
     int64_t before = 0;
     for (size_t i = 0; i < removal->count && status == DOCKET_OK; i++) {
         status = run_for(self, DOCKET__SQL_DELETE, removal->ids[i], error);
+        if (status == DOCKET_OK) {
+            status = docket__sqlite_drop_files(self, removal->ids[i], &removal->files, error);
+        }
     }
     for (size_t i = 0; i < removal->count && status == DOCKET_OK; i++) {
         if (removal->executions[i] != before) {
@@ -283,6 +287,10 @@ static docket_status end_removal(docket__sqlite *self, doomed_rows *removal, doc
     }
     status = docket__sqlite_end_write(self, status, error);
     *count = status == DOCKET_OK ? removal->count : 0;
+    if (status == DOCKET_OK) {
+        status = docket__sqlite_discard_files(self, docket_buffer_bytes(&removal->files), error);
+    }
+    docket__buffer_release(&removal->files);
     docket__free(removal->ids);
     docket__free(removal->executions);
     return status;

@@ -2,6 +2,7 @@
 #ifndef DOCKET_STORE_SQLITE_SQLITE_H
 #define DOCKET_STORE_SQLITE_SQLITE_H
 
+#include "store/depot.h"
 #include <docket/backend.h>
 
 typedef struct docket__sqlite docket__sqlite;
@@ -15,6 +16,12 @@ docket_status docket__sqlite_open(docket__sqlite **self, const char *path, const
 
 /* "sqlite:" and the absolute path; valid as long as the handle. */
 const char *docket__sqlite_url(const docket__sqlite *self);
+
+/* Its managed files; valid as long as the handle, longer with a reference. */
+docket__depot *docket__sqlite_depot(const docket__sqlite *self);
+
+/* Removes managed files that no record refers to, and what dead writers left. On any thread. */
+docket_status docket__sqlite_sweep(void *self, docket_error *error);
 
 /* docket_store_delete for a path. */
 docket_status docket__sqlite_delete(const char *path, docket_error *error);

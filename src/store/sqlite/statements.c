@@ -15,7 +15,9 @@
  *
  * The slot of an effect is held by a row of `intent`, and from its outcome on by the row in `checkpoint` that has it;
  * never by both, and never by two. An intent keeps the name of its execution, whose other rows may go. `crash` counts the
- * owners of a key that died; it is empty almost always. */
+ * owners of a key that died; it is empty almost always.
+ *
+ * The last table tells which files of the depot a checkpoint refers to; it is empty in a store without any. */
 const char *const docket__sql_create[] = {
     "CREATE TABLE @meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
     "CREATE TABLE @execution (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
@@ -38,6 +40,9 @@ const char *const docket__sql_create[] = {
     " attempt INTEGER NOT NULL, created INTEGER NOT NULL, inputs BLOB NOT NULL, reason TEXT NOT NULL)",
     "CREATE TABLE @crash (key BLOB PRIMARY KEY, count INTEGER NOT NULL, token INTEGER NOT NULL,"
     " last INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE @file (checkpoint INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (checkpoint, name))"
+    " WITHOUT ROWID",
+    "CREATE INDEX @file_name ON @file (name)",
     "INSERT INTO @meta (name, value) VALUES ('format', 1)",
     NULL,
 };
@@ -94,6 +99,9 @@ const char *const docket__sql_texts[DOCKET__SQL_COUNT] = {
     [DOCKET__SQL_DELETE_IF_EXPIRED] = "DELETE FROM @checkpoint WHERE id = ?1 AND expires > 0 AND expires <= ?2",
     [DOCKET__SQL_EXPIRED] = "SELECT id, execution FROM @checkpoint INDEXED BY @checkpoint_expires"
                             " WHERE expires > 0 AND expires <= ?1 LIMIT ?2",
+    [DOCKET__SQL_DROP_FILES_OF_KEY] =
+        "DELETE FROM @file WHERE checkpoint ="
+        " (SELECT id FROM @checkpoint INDEXED BY @checkpoint_execution WHERE key = ?1)",
     [DOCKET__SQL_DELETE_KEY] = "DELETE FROM @checkpoint WHERE id ="
                                " (SELECT id FROM @checkpoint INDEXED BY @checkpoint_execution WHERE key = ?1)",
     [DOCKET__SQL_SLOT_INTENT] = "SELECT " INTENT_COLUMNS " WHERE i.slot = ?1",
@@ -120,6 +128,10 @@ const char *const docket__sql_texts[DOCKET__SQL_COUNT] = {
     /* The newest name stays, so that its id is not given away again. */
     [DOCKET__SQL_DROP_EXECUTION] = "DELETE FROM @execution WHERE id = ?1 AND id < (SELECT max(id) FROM @execution)"
                                    " AND NOT EXISTS (SELECT 1 FROM @checkpoint WHERE execution = ?1)",
+    [DOCKET__SQL_ADD_FILE] = "INSERT INTO @file (checkpoint, name) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+    [DOCKET__SQL_FILES] = "SELECT name FROM @file WHERE checkpoint = ?1",
+    [DOCKET__SQL_DROP_FILES] = "DELETE FROM @file WHERE checkpoint = ?1",
+    [DOCKET__SQL_REFERS] = "SELECT 1 FROM @file INDEXED BY @file_name WHERE name = ?1 LIMIT 1",
 };
 
 #define LIST_COLUMNS                                                                                         \

@@ -25,6 +25,7 @@ typedef enum docket__sql {
     DOCKET__SQL_SLOT_RECORD,
     DOCKET__SQL_INTENTS,
     DOCKET__SQL_CRASHES,
+    DOCKET__SQL_REFERS,
     /* of the writer */
     DOCKET__SQL_BEGIN,
     DOCKET__SQL_COMMIT,
@@ -40,6 +41,7 @@ typedef enum docket__sql {
     DOCKET__SQL_DELETE_IF_EXPIRED,
     DOCKET__SQL_EXPIRED,
     DOCKET__SQL_DROP_EXECUTION,
+    DOCKET__SQL_DROP_FILES_OF_KEY,
     DOCKET__SQL_DELETE_KEY,
     DOCKET__SQL_SLOT_HOLDER,
     DOCKET__SQL_ADD_INTENT,
@@ -49,6 +51,9 @@ typedef enum docket__sql {
     DOCKET__SQL_ANY_CRASH,
     DOCKET__SQL_ADD_CRASH,
     DOCKET__SQL_CLEAR_CRASHES,
+    DOCKET__SQL_ADD_FILE,
+    DOCKET__SQL_FILES,
+    DOCKET__SQL_DROP_FILES,
     DOCKET__SQL_COUNT
 } docket__sql;
 
