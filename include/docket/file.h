@@ -56,6 +56,7 @@
 #define DOCKET_FILE_H
 
 #include <docket/context.h>
+#include <docket/store.h>
 
 DOCKET_BEGIN_DECLS
 
