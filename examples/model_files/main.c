@@ -1,16 +1,19 @@
-/* A model in a file of its own: trained once, restored as long as the file is what was recorded. */
+/* A model in a file of its own, which docket keeps beside the store: trained once, restored as long as the file is what
+ * was recorded, removed with its record. */
 #include <docket/docket.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define STORE_URL "sqlite:model_files.db"
-#define MODEL_PATH "model.bin"
+#define FILES_FOLDER "model_files.db-files"
 
 enum { WEIGHTS = 100000 };
 
@@ -28,7 +31,6 @@ static bool write_weights(const char *path, const Settings *settings)
         right = fwrite(&weight, sizeof weight, 1, file) == 1;
     }
     if (file != NULL) {
-        right = fflush(file) == 0 && fsync(fileno(file)) == 0 && right;
         right = fclose(file) == 0 && right;
     }
     return right;
@@ -36,12 +38,17 @@ static bool write_weights(const char *path, const Settings *settings)
 
 static docket_status train(docket_ctx *ctx, Model *out, const Settings *settings)
 {
+    const char *path;
     puts("training: this takes a day");
-    if (!write_weights(MODEL_PATH, settings)) {
-        return docket_fail(ctx, errno, "cannot write %s", MODEL_PATH);
+    docket_status status = docket_file_new(ctx, &path, "weights.bin");
+    if (status != DOCKET_OK) {
+        return status;
+    }
+    if (!write_weights(path, settings)) {
+        return docket_fail(ctx, errno, "cannot write %s", path);
     }
     out->steps = settings->steps;
-    return docket_file_describe(ctx, &out->weights, MODEL_PATH);
+    return docket_file_keep(ctx, &out->weights, path);
 }
 DOCKET_STEP(train, Model, Settings);
 
@@ -99,7 +106,8 @@ static bool run(docket_store *store)
     }
     if (status == DOCKET_OK) {
         const Model *model = DOCKET_RESULT(result, Model);
-        printf("%s, %" PRIu64 " bytes, error %.3f\n", model->weights.path, model->weights.size,
+        const char *slash = strrchr(model->weights.path, '/');
+        printf("%.14s..., %" PRIu64 " bytes, error %.3f\n", slash + 1, model->weights.size,
                DOCKET_RESULT(result, Score)->error);
     } else {
         fprintf(stderr, "%s\n", error.message);
@@ -126,12 +134,57 @@ static bool run_in_new_process(const char *title)
     return WIFEXITED(ended) && WEXITSTATUS(ended) == EXIT_SUCCESS;
 }
 
-/* Turns over one byte in the middle of the model. */
-static bool damage_model(void)
+/* Calls `act` with the path of each kept file, and counts them. */
+static int for_each_kept(bool (*act)(const char *path))
 {
-    FILE *file = fopen(MODEL_PATH, "r+b");
+    char path[512];
+    int count = 0;
+    DIR *folder = opendir(FILES_FOLDER);
+    const struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        if (strncmp(entry->d_name, "docket_", 7) == 0) {
+            snprintf(path, sizeof path, "%s/%s", FILES_FOLDER, entry->d_name);
+            count += act(path);
+        }
+    }
+    if (folder != NULL) {
+        closedir(folder);
+    }
+    return count;
+}
+
+static bool delete(const char *path)
+{
+    return remove(path) == 0;
+}
+
+/* Turns over one byte in the middle. A kept file is read-only, so this takes some doing. */
+static bool damage(const char *path)
+{
+    FILE *file = chmod(path, 0600) == 0 ? fopen(path, "r+b") : NULL;
     bool right = file != NULL && fseek(file, 1234, SEEK_SET) == 0 && fputc('!', file) == '!';
     return file != NULL && fclose(file) == 0 && right;
+}
+
+static bool is_there(const char *path)
+{
+    return access(path, R_OK) == 0;
+}
+
+/* Forgets the models. Their files go with the last record of them. */
+static bool forget_models(void)
+{
+    docket_error error;
+    docket_store *store = NULL;
+    docket_status status = docket_store_open(&store, STORE_URL, NULL, &error);
+    printf("--- The model is forgotten ---\nkept files: %d\n", for_each_kept(is_there));
+    if (status == DOCKET_OK) {
+        status = docket_checkpoint_forget(store, &(docket_checkpoint_filter){
+            DOCKET_CHECKPOINT_FILTER_INIT, .step = "train"}, NULL, &error);
+    }
+    docket_store_close(store);
+    printf("kept files: %d\n", for_each_kept(is_there));
+    return status == DOCKET_OK;
 }
 
 static int run_once(void)
@@ -157,11 +210,11 @@ int main(int argc, char **argv)
     bool right = docket_store_delete(STORE_URL, &error) == DOCKET_OK;
     right = run_in_new_process("Nothing is there") && right;
     right = run_in_new_process("All is there") && right;
-    remove(MODEL_PATH);
+    right = for_each_kept(delete) == 1 && right;
     right = run_in_new_process("The model was deleted") && right;
-    right = damage_model() && right;
+    right = for_each_kept(damage) == 1 && right;
     right = run_in_new_process("A byte of the model was changed") && right;
+    right = forget_models() && right;
     right = docket_store_delete(STORE_URL, &error) == DOCKET_OK && right;
-    remove(MODEL_PATH);
     return right ? EXIT_SUCCESS : EXIT_FAILURE;
 }

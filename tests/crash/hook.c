@@ -86,7 +86,7 @@ long hook_count_all(void)
 const char *hook_name(hook_call call)
 {
     static const char *const names[HOOK_CALLS] = {"open",  "close", "write",  "sync",   "truncate",
-                                                  "fcntl", "map",   "unlink", "fchmod", "mknod"};
+                                                  "fcntl", "map",   "unlink", "fchmod", "mknod", "rename", "flock"};
     return names[call];
 }
 
@@ -185,6 +185,11 @@ DEFINE(HOOK_SYNC, int, fsync, (int descriptor), (descriptor), -1)
 DEFINE(HOOK_SYNC, int, fdatasync, (int descriptor), (descriptor), -1)
 DEFINE(HOOK_TRUNCATE, int, ftruncate64, (int descriptor, int64_t size), (descriptor, size), -1)
 DEFINE(HOOK_UNLINK, int, unlink, (const char *path), (path), -1)
+DEFINE(HOOK_UNLINK, int, unlinkat, (int folder, const char *path, int flags), (folder, path, flags), -1)
+DEFINE(HOOK_UNLINK, int, rmdir, (const char *path), (path), -1)
+DEFINE(HOOK_RENAME, int, rename, (const char *from, const char *to), (from, to), -1)
+DEFINE(HOOK_LOCK, int, flock, (int descriptor, int how), (descriptor, how), -1)
+DEFINE(HOOK_NODE, int, mkdir, (const char *path, unsigned mode), (path, mode), -1)
 DEFINE(HOOK_MODE, int, fchmod, (int descriptor, unsigned mode), (descriptor, mode), -1)
 DEFINE(HOOK_NODE, int, mknod, (const char *path, unsigned mode, unsigned long device), (path, mode, device), -1)
 DEFINE(HOOK_MAP, void *, mmap64, (void *at, size_t size, int access, int flags, int descriptor, int64_t offset),

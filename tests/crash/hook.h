@@ -16,9 +16,11 @@ typedef enum hook_call {
     HOOK_TRUNCATE,
     HOOK_FCNTL,
     HOOK_MAP, /* mmap64 and munmap */
-    HOOK_UNLINK,
+    HOOK_UNLINK, /* unlink, unlinkat and rmdir */
     HOOK_MODE, /* fchmod */
-    HOOK_NODE, /* mknod */
+    HOOK_NODE, /* mknod and mkdir */
+    HOOK_RENAME,
+    HOOK_LOCK, /* flock */
     HOOK_CALLS
 } hook_call;
 
