@@ -626,6 +626,67 @@ static void act_record(world *self)
     docket_record_free(copy);
 }
 
+/* Files that docket keeps. */
+
+DOCKET_STRUCT(Album, (FILE, picture), (STRING, label));
+
+static docket_status paint(docket_ctx *ctx, Album *out, const Title *title)
+{
+    const char *path;
+    out->label = docket_strdup(ctx, title->value);
+    docket_status status = docket_file_new(ctx, &path, "picture.png");
+    if (status != DOCKET_OK) {
+        return status;
+    }
+    if (!file_write(path, title->value, strlen(title->value))) {
+        return docket_fail(ctx, 0, "cannot write");
+    }
+    return docket_file_keep(ctx, &out->picture, path);
+}
+DOCKET_STEP(paint, Album, Title);
+
+static void prepare_album(world *self)
+{
+    docket_step_options options = options_of(self, DOCKET_SCOPE_GLOBAL);
+    open_store(self);
+    open_pool(self, 1);
+    self->graph = new_graph(self, "albums");
+    options.store = self->store;
+    add(self, self->graph, &paint_step, options);
+    validate(self, self->graph);
+}
+
+static void act_album(world *self)
+{
+    const docket_checkpoint_filter all = {DOCKET_CHECKPOINT_FILTER_INIT, .step = "paint"};
+    const docket_request request = {DOCKET_REQUEST_INIT, .output = DOCKET_OF(Album), .inputs = &title_input,
+                                    .input_count = 1};
+    docket_error error = DOCKET_ERROR_INIT;
+    for (int round = 0; round < 2; round++) {
+        docket_result *result = NULL;
+        docket_status status = docket_execute(self->graph, &request, &result, &error);
+        if (came(self, "docket_execute", DOCKET_OK, status, &error) &&
+            !file_exists(DOCKET_RESULT(result, Album)->picture.path)) {
+            world_complain(self, "the picture is not there");
+        }
+        docket_result_free(result);
+    }
+    came(self, "docket_store_purge", DOCKET_OK, docket_store_purge(self->store, NULL, &error), &error);
+    came(self, "docket_checkpoint_forget", DOCKET_OK, docket_checkpoint_forget(self->store, &all, NULL, &error),
+         &error);
+}
+
+static void check_album(world *self)
+{
+    char path[FOLDER_PATH_ROOM];
+    docket_error error = DOCKET_ERROR_INIT;
+    act_album(self);
+    came(self, "docket_store_purge", DOCKET_OK, docket_store_purge(self->store, NULL, &error), &error);
+    if (folder_entry_count(folder_file(&self->files, "store.db-files", path)) != 1) {
+        world_complain(self, "files are left that nobody needs");
+    }
+}
+
 #define BOTH(name, at_least, prepare, act, check)              \
     {name " in memory", at_least, false, prepare, act, check}, \
     {                                                          \
@@ -655,6 +716,7 @@ const scenario scenarios[] = {
     BOTH("refused", 10, prepare_refusing, act_refused, act_refused),
     BOTH("nested", 20, prepare_nested, act_nested, act_nested),
     BOTH("shared", 20, prepare_global, act_shared, act_shared),
+    {"kept files", 20, true, prepare_album, act_album, check_album},
     BOTH("list", 3, prepare_restored, act_list, act_list),
     BOTH("forget", 0, prepare_restored, act_forget, check_forget),
     {NULL, 0, false, NULL, NULL, NULL},

@@ -737,6 +737,86 @@ static void purge_leaves_exactly_what_is_referred_to(void **state)
     fake_clock_stop();
 }
 
+/* Threads keep files of a few contents while records go and files are swept. */
+
+typedef struct keeper {
+    pthread_t thread;
+    docket_graph *graph;
+    int64_t first;
+    int failures;
+} keeper;
+
+enum { KEEPERS = 4, ROUNDS = 40 };
+
+static void *keep_on(void *arg)
+{
+    keeper *self = arg;
+    for (int64_t n = self->first; n < self->first + ROUNDS; n++) {
+        char text[8];
+        snprintf(text, sizeof text, "%d", (int)(n % 3));
+        const Settings settings = {.n = n, .text = text, .name = "w"};
+        docket_result *result = NULL;
+        docket_status status = docket_execute(self->graph,
+                                              &(docket_request){DOCKET_REQUEST_INIT, .output = DOCKET_OF(Model),
+                                                                DOCKET_INPUTS(DOCKET_IN(Settings, &settings))},
+                                              &result, NULL);
+        bool right = status == DOCKET_OK && file_exists(DOCKET_RESULT(result, Model)->weights.path);
+        self->failures += !right;
+        docket_result_free(result);
+    }
+    return NULL;
+}
+
+static bool check_is_there(void *arg, const docket_checkpoint *entry)
+{
+    docket_store *store = arg;
+    docket_error error;
+    Model model = {0};
+    docket_buffer *bytes = docket_buffer_new();
+    docket_arena *arena = docket_arena_new();
+    assert_status(DOCKET_OK, docket_checkpoint_read(store, entry->key, bytes, &error));
+    assert_status(DOCKET_OK, docket_decode(DOCKET_OF(Model), docket_buffer_bytes(bytes), arena, &model, &error));
+    assert_status(DOCKET_OK, docket_file_locate(store, arena, &model.weights, &error));
+    assert_true(file_exists(model.weights.path));
+    docket_arena_free(arena);
+    docket_buffer_free(bytes);
+    return true;
+}
+
+static void keeping_and_sweeping_at_once(void **state)
+{
+    site *at = *state;
+    keeper keepers[KEEPERS];
+    docket_error error;
+    const docket_store_options fast = {DOCKET_STORE_OPTIONS_INIT, .durability = DOCKET_DURABILITY_PROCESS};
+    const docket_checkpoint_filter all = {DOCKET_CHECKPOINT_FILTER_INIT, .step = "train"};
+    const docket_step_options options = recorded_in(site_open(at, &fast));
+    docket_graph *graph = graph_of_one(NULL, &train_step, &options);
+    docket_store *other = NULL;
+    assert_status(DOCKET_OK, docket_store_open(&other, at->url, &fast, &error));
+    for (int i = 0; i < KEEPERS; i++) {
+        keepers[i] = (keeper){.graph = graph, .first = (int64_t)i * ROUNDS};
+        assert_int_equal(pthread_create(&keepers[i].thread, NULL, keep_on, &keepers[i]), 0);
+    }
+    for (int i = 0; i < 2 * ROUNDS; i++) {
+        docket_store *store = i % 2 == 0 ? at->store : other;
+        docket_status status = i % 3 == 0 ? docket_checkpoint_forget(store, &all, NULL, &error)
+                                          : docket_store_purge(store, NULL, &error);
+        assert_status(DOCKET_OK, status);
+    }
+    for (int i = 0; i < KEEPERS; i++) {
+        pthread_join(keepers[i].thread, NULL);
+        assert_int_equal(keepers[i].failures, 0);
+    }
+    assert_status(DOCKET_OK, docket_checkpoint_list(at->store, &all, check_is_there, at->store, &error));
+    assert_status(DOCKET_OK, docket_checkpoint_forget(other, &all, NULL, &error));
+    purge(at);
+    assert_int_equal(kept_count(at), 0);
+    assert_int_equal(desk_count(at), 0);
+    docket_graph_free(graph);
+    docket_store_close(other);
+}
+
 /* ---- Large ---- */
 
 static long peak_kib(void)
@@ -875,6 +955,7 @@ int main(int argc, char **argv)
         SITE_SQLITE(folder_with_other_files_is_not_deleted),
         SITE_SQLITE(prefixes_do_not_touch_each_other),
         SITE_SQLITE(purge_leaves_exactly_what_is_referred_to),
+        SITE_SQLITE(keeping_and_sweeping_at_once),
         SITE_SQLITE(large_file_is_kept_in_bounded_memory_and_tells_of_it),
         SITE_SQLITE(keeping_stops_when_cancelled),
     };
