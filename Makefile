@@ -56,6 +56,7 @@ symbols:
 	@scripts/configure build/demo --buildtype=release -Dtests=disabled
 	@meson compile -C build/demo
 	@tests/docs/check_symbols --update build/demo/libdocket.so src/docket.symbols
+	@tests/docs/check_symbols --update build/demo/src/testing/libdocket-testing.so src/testing/docket-testing.symbols
 
 clean:
 	@rm -rf build
