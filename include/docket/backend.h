@@ -133,6 +133,16 @@ enum {
                                     version answers DOCKET_UNSUPPORTED to a backend that has it */
 };
 
+/** A transaction of a store's own database in which one attempt of a transactional step runs. */
+typedef struct docket_transaction {
+    size_t struct_size;
+    int64_t limit_ms; /* how long it may last: set by docket */
+    /* Set by the backend. */
+    void *self;              /* its own; not NULL */
+    void *connection;        /* what the step's function works with: the database library's handle */
+    docket_record *existing; /* a live record that is there already; freed by docket */
+} docket_transaction;
+
 /** A claim on a key, held until `expires` by the store's clock unless renewed. */
 typedef struct docket_lease {
     uint64_t fence; /* grows with every acquisition of the key; a commit with an older one is refused */
@@ -193,6 +203,22 @@ typedef struct docket_backend {
 
     /** Reads how many owners of a key have died since its last success. Optional: a store without it counts none. */
     docket_status (*crashes)(void *self, const docket_key *key, uint32_t *count, docket_error *error);
+
+    /** Begins a transaction, and looks the address up in it (not with NULL: then a record that is there is to be
+     * replaced). From here to transaction_end nobody else can record that key. If it is not ended within `limit_ms`, the
+     * backend rolls it back by itself, whatever the step's function is doing, and lets nothing more be done with the
+     * connection. While it is open, commits of others may wait; for them that is no fault. Waits as `commit` does; any
+     * thread. Optional, together with transaction_end. */
+    docket_status (*transaction_begin)(void *self, const docket_address *address, docket_transaction *transaction,
+                                       docket_error *error);
+
+    /** Ends a transaction and frees it, in every case. With `commit`, which has a record, writes it as `commit` does, in
+     * this transaction: what the step did and its record are durable together when it returns DOCKET_OK, with
+     * commit->status DOCKET_OK and no commit->existing; else neither is there. NULL rolls back. DOCKET_TIMEOUT: the
+     * transaction was rolled back at its limit. DOCKET_FAILED: the step has ended it, or the database refuses what it
+     * did. From the thread that began it. */
+    docket_status (*transaction_end)(void *self, docket_transaction *transaction, docket_commit *commit,
+                                     docket_error *error);
 
     /** Takes the claim on a key for `lease->duration_ms` and sets its fence. Atomic with respect to commit.
      * DOCKET_CONFLICT: another owner holds it. With DOCKET_BACKEND_LEASES only. */

@@ -166,10 +166,11 @@ DOCKET_API void docket_cause(docket_ctx *ctx, const char *format, ...) DOCKET_PR
 /** Replaces the step's TTL for this result; 0 = for ever. Each attempt begins with the step's own.
  *
  * Returns:
- * - DOCKET_INVALID: negative. */
+ * - DOCKET_INVALID: negative; or an effect step, which takes none. */
 DOCKET_API docket_status docket_set_ttl(docket_ctx *ctx, int64_t ttl_ms);
 
-/** Keeps this result out of the store: good for this execution, computed again in the next. */
+/** Keeps this result out of the store: good for this execution, computed again in the next. Not in an effect step, whose
+ * attempt then fails with DOCKET_INVALID. */
 DOCKET_API void docket_do_not_record(docket_ctx *ctx);
 
 DOCKET_END_DECLS

@@ -65,6 +65,15 @@ typedef enum docket_failure_policy {
                                     agrees with what its consumers did; in other scopes it is never recorded */
 } docket_failure_policy;
 
+/** What a step changes beside making its value, and how a crash in the middle of it is dealt with. The guide's page on
+ * effects tells which to take. */
+typedef enum docket_effect_kind {
+    DOCKET_EFFECT_NONE = 0,       /* nothing, or what may happen again */
+    DOCKET_EFFECT_TRANSACTION = 2 /* rows in the store's own database: the function's writes and the record are
+                                     committed together, or neither is. The function gets its connection from
+                                     docket_ctx_sqlite. See docket_sqlite(3) */
+} docket_effect_kind;
+
 /** How the delay between attempts grows. */
 typedef enum docket_backoff_kind {
     DOCKET_BACKOFF_NONE = 0,
@@ -94,13 +103,14 @@ typedef struct docket_step_options {
     docket_store *store;  /* NULL = the graph's; docket takes a reference */
     docket_scope scope;
     docket_commit_mode commit;
+    docket_effect_kind effect; /* not with DOCKET_COMMIT_BEFORE_END, isolated, ttl_ms, still_good or scope NONE */
     int64_t ttl_ms;       /* 0 = for ever */
     int max_attempts;     /* entries into the function: 0 = 1 */
     docket_backoff backoff;
     /** Asked after a failed attempt whether another may follow; NULL = after docket_fail yes, after a limit yes.
      * Never asked after reject, abort or cancellation. */
     bool (*should_retry)(void *user, const docket_error *error);
-    int64_t time_limit_ms; /* of one attempt; 0 = none */
+    int64_t time_limit_ms; /* of one attempt; 0 = none, for a transactional step its store's transaction_timeout_ms */
     int64_t grace_ms;      /* how long to wait for a step that overran its limit; 0 = the graph's */
     bool cooperative;      /* watches docket_cancelled: may run on the caller's thread in spite of limits */
     bool isolated;         /* every attempt runs in a child process of its own: it can crash and be killed. What it
@@ -238,6 +248,7 @@ typedef struct docket_step_info {
     bool aggregate;
     docket_scope scope;
     docket_commit_mode commit;
+    docket_effect_kind effect;
     int64_t ttl_ms;
     int max_attempts;
     docket_backoff backoff;

@@ -19,6 +19,29 @@ struct sqlite3;
 
 DOCKET_BEGIN_DECLS
 
+/** The connection of a transactional step (`.effect = DOCKET_EFFECT_TRANSACTION`) whose store is an SQLite file. It is
+ * the step's own, fresh for each attempt, and inside a transaction: what the function writes through it and the step's
+ * record are committed together when the function has returned DOCKET_OK or an absence, or neither is. After any other
+ * status, after the attempt's time limit, or when the process dies, nothing of it is there.
+ *
+ * - COMMIT, ROLLBACK and END are docket's: a step that says one of them fails, and nothing of it is there. Savepoints are
+ *   the step's to use.
+ * - A trigger, a view, a foreign key behaves as on any connection; `PRAGMA foreign_keys` does nothing inside a
+ *   transaction, sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL) does.
+ * - Databases cannot be attached: a commit over several files would not be one. The commit, rollback, progress and log
+ *   hooks, and the authorizer, are docket's.
+ * - No other connection can write meanwhile, and nothing else of this store is recorded: keep it short. An execution that
+ *   would record in the same store, docket_sqlite_begin, docket_checkpoint_forget and docket_store_purge answer
+ *   DOCKET_CONFLICT inside the function.
+ * - After the limit every statement fails, however long the function still runs.
+ *
+ * Owns: docket; finalize your statements, and never close it.
+ * Valid until: the function returns, functions of docket_defer included.
+ * Threads: those that the function waits for.
+ * Returns: NULL outside of a transactional step, and for a store that is not SQLite.
+ * See: docket_step_options. */
+DOCKET_API struct sqlite3 *docket_ctx_sqlite(docket_ctx *ctx);
+
 /** Takes the store's commit lock and begins a write transaction (BEGIN IMMEDIATE) on the application's connection to
  * the same file. Commits of steps wait meanwhile: keep it short, and execute nothing recorded on this store inside.
  *
@@ -26,6 +49,7 @@ DOCKET_BEGIN_DECLS
  * Threads: any that may use `db`; one transaction at a time per store, others wait.
  * Returns:
  * - DOCKET_INVALID: a NULL, a store that is not SQLite, a connection to another file or inside a transaction.
+ * - DOCKET_CONFLICT: called inside a transactional step of this store.
  * - DOCKET_FORKED: the store was opened before fork.
  * - DOCKET_STORE: the lock or the transaction was not to be had within busy_timeout_ms. */
 DOCKET_API DOCKET_MUST_CHECK docket_status docket_sqlite_begin(docket_store *store, struct sqlite3 *db,

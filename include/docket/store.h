@@ -27,6 +27,7 @@ typedef struct docket_store_options {
     docket_durability durability;
     size_t max_payload_bytes; /* of one value: 0 = 64 MiB */
     int64_t busy_timeout_ms;  /* how long a commit waits for other writers of the file: 0 = 10 seconds */
+    int64_t transaction_timeout_ms; /* how long a transactional step may hold up other commits: 0 = 5 seconds */
     int64_t retry_budget_ms;  /* how long transient faults are retried: 0 = 5 seconds; negative = not at all */
     bool read_only;           /* look only: never changes a byte of the store; recording answers DOCKET_STORE */
     bool must_exist;          /* do not make the store when it is not there */

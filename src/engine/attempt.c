@@ -9,6 +9,7 @@
 #include "engine/backoff.h"
 #include "engine/execution.h"
 #include "engine/file.h"
+#include "engine/transaction.h"
 #include "type/codec.h"
 #include <string.h>
 
@@ -283,7 +284,8 @@ static docket_status inspect(docket_ctx *ctx, docket_status returned, void *outp
 static bool may_retry(docket_ctx *ctx, docket_status status)
 {
     if (ctx->attempt >= ctx->step->info.max_attempts || status == DOCKET_REJECTED || status == DOCKET_ABORTED ||
-        status == DOCKET_CANCELLED || status == DOCKET_ENCODE || status == DOCKET_NO_MEMORY ||
+        status == DOCKET_CANCELLED || status == DOCKET_ENCODE || status == DOCKET_TOO_LARGE ||
+        status == DOCKET_NO_MEMORY ||
         atomic_load(&ctx->execution->stopping)) {
         return false;
     }
@@ -337,7 +339,6 @@ static docket_status one_attempt(docket_ctx *ctx, const docket_argument *argumen
     docket__limit_state limit = end_limit(ctx);
     status = inspect(ctx, status, output);
     docket__arena_release(&ctx->scratch);
-    docket__files_settle(ctx, status == DOCKET_OK && limit == DOCKET__LIMIT_NONE);
     if (limit == DOCKET__LIMIT_PASSED || limit == DOCKET__LIMIT_STRAGGLES) {
         bool dropped = status == DOCKET_OK || status == DOCKET_ABSENT;
         status = DOCKET_TIMEOUT;
@@ -346,6 +347,10 @@ static docket_status one_attempt(docket_ctx *ctx, const docket_argument *argumen
             report_straggler(ctx, &ctx->failure, "a step returned after its limit; its result was dropped");
         }
     }
+    if (docket__transaction_is_asked(ctx)) {
+        status = docket__transaction_end(ctx, status);
+    }
+    docket__files_settle(ctx, status == DOCKET_OK);
     if (observed) {
         report_end(ctx, status);
     }
@@ -357,6 +362,11 @@ docket__attempt_outcome docket__attempt_run(docket_ctx *ctx, const docket_argume
 {
     for (;;) {
         bool straggled;
+        docket__attempt_outcome beginning =
+            docket__transaction_is_asked(ctx) ? docket__transaction_begin(ctx) : DOCKET__ATTEMPT_OK;
+        if (beginning != DOCKET__ATTEMPT_OK) {
+            return beginning;
+        }
         docket_status status = one_attempt(ctx, arguments, output, &straggled);
         if (straggled) {
             return DOCKET__ATTEMPT_STRAGGLED;

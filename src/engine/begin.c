@@ -5,6 +5,7 @@
 #include "base/options.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "engine/transaction.h"
 #include "type/codec.h"
 #include <string.h>
 
@@ -251,6 +252,11 @@ static docket_status make_execution(reading *read, bool blocking, docket_executi
     docket_status status = docket__graph_plan_for(read->graph, read->output_types, (uint32_t)read->output_count,
                                                   read->known, (uint32_t)read->known_count, &plan, error);
     if (status != DOCKET_OK) {
+        return status;
+    }
+    status = docket__transaction_check_nested(read->parent, plan, error);
+    if (status != DOCKET_OK) {
+        docket__plan_release(plan);
         return status;
     }
     int64_t limit_ms;

@@ -406,7 +406,7 @@ void docket_cause(docket_ctx *ctx, const char *format, ...)
 
 docket_status docket_set_ttl(docket_ctx *ctx, int64_t ttl_ms)
 {
-    if (ttl_ms < 0) {
+    if (ttl_ms < 0 || ctx->step->options.effect != DOCKET_EFFECT_NONE) {
         return DOCKET_INVALID;
     }
     ctx->ttl_ms = ttl_ms;

@@ -58,7 +58,8 @@ static void init_nodes(docket_execution *execution, bool limited)
         node->execution = execution;
         node->plan = &plan->nodes[i];
         atomic_init(&node->pending, plan->nodes[i].pending);
-        node->pool_only = limited && execution->blocking && !options->cooperative && !options->isolated;
+        bool elsewhere = limited && !options->cooperative && !options->isolated;
+        node->pool_only = execution->blocking && (elsewhere || options->effect == DOCKET_EFFECT_TRANSACTION);
         node->row = &execution->row;
         execution->row.slots[node->plan->slot].value = execution->row.values + plan->slots[node->plan->slot].offset;
         if (options->scope != DOCKET_SCOPE_NONE) {

@@ -123,6 +123,7 @@ struct docket_ctx {
     size_t file_count;
     docket__write write;
     int64_t write_started_ns;
+    docket_transaction transaction; /* of the attempt, while `self` is not NULL */
     atomic_int handoff;    /* who goes on after a commit: the second to arrive */
     uint8_t input_digests[DOCKET_MAX_INPUTS][32];
 };
@@ -302,11 +303,17 @@ void docket__node_run(docket__node *node, docket__node **next);
 typedef enum docket__attempt_outcome {
     DOCKET__ATTEMPT_OK,
     DOCKET__ATTEMPT_ABSENT,
+    DOCKET__ATTEMPT_FOUND,  /* nothing was entered: ctx->woken_record was there when the transaction began */
     DOCKET__ATTEMPT_FAILED, /* for good: ctx->failure tells */
     DOCKET__ATTEMPT_STOPPED, /* without a result, because the execution stops */
     DOCKET__ATTEMPT_PARKED,  /* another one follows after a delay */
     DOCKET__ATTEMPT_STRAGGLED /* it came back after the execution was told that it did not */
 } docket__attempt_outcome;
+
+/* record.c: makes ctx->record of what an attempt came to: encoded, within the store's limit, sealed. */
+docket_status docket__ctx_record(docket_ctx *ctx, docket__attempt_outcome outcome, docket_error *error);
+/* What is to be committed for it. */
+docket_commit docket__ctx_commit(const docket_ctx *ctx);
 
 /* Enters the step's function until an attempt succeeds or no further one may follow now. */
 docket__attempt_outcome docket__attempt_run(docket_ctx *ctx, const docket_argument *arguments, void *output);

@@ -8,7 +8,7 @@
 #include "engine/file.h"
 #include "engine/prefetch.h"
 #include "engine/subject.h"
-#include "store/record.h"
+#include "engine/transaction.h"
 #include "type/codec.h"
 #include <string.h>
 
@@ -494,46 +494,6 @@ static bool find_recorded(docket__node *node, docket__node **next)
 
 /* Commit. */
 
-static void fill_record(docket_ctx *ctx, docket__attempt_outcome outcome)
-{
-    docket_record *record = &ctx->record;
-    record->format = DOCKET_RECORD_FORMAT;
-    record->kind = outcome == DOCKET__ATTEMPT_ABSENT ? DOCKET_CHECKPOINT_ABSENT : DOCKET_CHECKPOINT_VALUE;
-    record->attempts = ctx->attempt;
-    record->execution_id = docket__execution_id(ctx->execution);
-    record->value = (docket_bytes){ctx->bytes.data, ctx->bytes.size};
-    record->ttl_ms = ctx->ttl_ms;
-    record->duration_ms = (docket__clock_monotonic_ns() - ctx->started_ns) / 1000000;
-}
-
-static docket_status encode_result(docket_ctx *ctx, docket__attempt_outcome outcome, docket_error *error)
-{
-    const docket__graph_type *type = output_type(ctx);
-    docket_status status = DOCKET_OK;
-    if (outcome == DOCKET__ATTEMPT_ABSENT) {
-        status = docket__buffer_append(&ctx->bytes, ctx->absent_reason, strlen(ctx->absent_reason));
-    } else {
-        const void *value = output_value(ctx);
-        if (type->has_files) {
-            status = docket__files_record(ctx, type->type, &value, error);
-        }
-        status = status == DOCKET_OK ? docket_encode(type->type, value, &ctx->bytes, error) : status;
-    }
-    size_t limit = docket__store_payload_limit(ctx->step->options.store);
-    if (status == DOCKET_OK && ctx->bytes.size > limit) {
-        return docket__error_set(error, DOCKET_TOO_LARGE,
-                                 "the result is %zu bytes, the store's limit is %zu (max_payload_bytes)",
-                                 ctx->bytes.size, limit);
-    }
-    if (status == DOCKET_NO_MEMORY) {
-        return docket__error_no_memory(error);
-    }
-    if (status == DOCKET_OK && outcome == DOCKET__ATTEMPT_OK) {
-        docket__subject_keep_digest(ctx->node, (docket_bytes){ctx->bytes.data, ctx->bytes.size});
-    }
-    return status;
-}
-
 static void report_commit(docket_ctx *ctx)
 {
     if (docket__observed(ctx->execution)) {
@@ -603,12 +563,7 @@ static void committed_late(docket__write *write)
 static void submit(docket_ctx *ctx, void (*done)(docket__write *))
 {
     ctx->write_started_ns = docket__observed(ctx->execution) ? docket__clock_monotonic_ns() : 0;
-    ctx->write.commit = (docket_commit){.struct_size = sizeof(docket_commit),
-                                        .record = &ctx->record,
-                                        .schema = output_type(ctx)->schema,
-                                        .files = ctx->files,
-                                        .file_count = ctx->file_count,
-                                        .replace = ctx->replace};
+    ctx->write.commit = docket__ctx_commit(ctx);
     ctx->write.done = done;
     ctx->write.error = &ctx->failure;
     ctx->write.lazy = done == committed_late && !ctx->execution->several_stores;
@@ -658,12 +613,7 @@ static void commit(docket__node *node, docket__attempt_outcome outcome, docket__
         docket__schedule_end(node, state, ctx->absent_reason, next);
         return;
     }
-    docket_status status = encode_result(ctx, outcome, error);
-    if (status == DOCKET_OK) {
-        fill_record(ctx, outcome);
-        status = docket__record_seal(&ctx->record);
-    }
-    if (status != DOCKET_OK) {
+    if (docket__ctx_record(ctx, outcome, error) != DOCKET_OK) {
         fail(node, error, next);
         return;
     }
@@ -695,11 +645,18 @@ static void enter(docket__node *node, docket__node **next)
     switch (outcome) {
     case DOCKET__ATTEMPT_OK:
     case DOCKET__ATTEMPT_ABSENT:
-        if (ctx->step->info.scope != DOCKET_SCOPE_NONE) {
+        if (docket__transaction_is_asked(ctx)) {
+            end_committed(node, next);
+        } else if (ctx->step->info.scope != DOCKET_SCOPE_NONE) {
             commit(node, outcome, next);
         } else {
             docket__schedule_end(node, outcome == DOCKET__ATTEMPT_OK ? DOCKET_VALUE_RAN : DOCKET_VALUE_ABSENT,
                                  ctx->absent_reason, next);
+        }
+        break;
+    case DOCKET__ATTEMPT_FOUND:
+        if (!take_over(node, next)) {
+            enter(node, next); /* a record that is no good: it will be replaced */
         }
         break;
     case DOCKET__ATTEMPT_FAILED:

@@ -162,6 +162,7 @@ static docket_step_info describe(const addition *new, const char *name)
         .aggregate = step->input_count > 0 && (step->inputs[0].flags & DOCKET_INPUT_ITEMS),
         .scope = options->scope,
         .commit = options->commit,
+        .effect = options->effect,
         .ttl_ms = options->ttl_ms,
         .max_attempts = options->max_attempts,
         .backoff = options->backoff,

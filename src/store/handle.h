@@ -13,8 +13,11 @@ struct docket_store {
     uint64_t generation; /* of the process that opened it: see base/process.h */
     size_t payload_limit;
     int64_t retry_budget_ms; /* negative = none */
+    int64_t transaction_timeout_ms;
     bool read_only;
     docket__depot *depot; /* of managed files; NULL = the store keeps none */
+    _Atomic(pthread_t) transaction_thread; /* on which a step's transaction began, while `in_transaction` */
+    atomic_bool in_transaction;
     docket__claims claims;
     docket__queue queue;
 };
@@ -26,7 +29,8 @@ docket_status docket__store_options_read(docket_store_options *options, const do
 /* DOCKET_INVALID for NULL, DOCKET_FORKED for a store of the parent process. */
 docket_status docket__store_check(const docket_store *store, docket_error *error);
 
-/* DOCKET_STORE if the store is read-only, else as docket__store_check. */
+/* DOCKET_STORE if the store is read-only, DOCKET_CONFLICT if a step that has a transaction of this store calls from its
+ * function, which would have to wait for itself; else as docket__store_check. */
 docket_status docket__store_check_writable(const docket_store *store, docket_error *error);
 
 /* checkpoint.c: reads the value of a key and checks it. DOCKET_MISSING, DOCKET_ABSENT, and what docket__store_lookup and

@@ -24,6 +24,7 @@ static const int64_t default_payload_bytes = INT64_C(64) << 20;
 static const int64_t most_payload_bytes = INT64_C(900) << 20; /* SQLite's own limit is 10^9 for a row */
 static const int64_t default_busy_timeout_ms = 10000;
 static const int64_t default_retry_budget_ms = 5000;
+static const int64_t default_transaction_timeout_ms = 5000;
 static const int64_t first_retry_ms = 4;
 static const int64_t longest_retry_ms = 250;
 
@@ -70,6 +71,13 @@ docket_status docket__store_options_read(docket_store_options *options, const do
         return docket__error_set(error, DOCKET_INVALID, "busy_timeout_ms is %lld; it must not be negative",
                                  (long long)options->busy_timeout_ms);
     }
+    if (options->transaction_timeout_ms < 0) {
+        return docket__error_set(error, DOCKET_INVALID, "transaction_timeout_ms is %lld; it must not be negative",
+                                 (long long)options->transaction_timeout_ms);
+    }
+    if (options->transaction_timeout_ms == 0) {
+        options->transaction_timeout_ms = default_transaction_timeout_ms;
+    }
     if (options->max_payload_bytes == 0) {
         options->max_payload_bytes = (size_t)default_payload_bytes;
     }
@@ -107,6 +115,7 @@ static docket_status wrap_backend(docket_store **store, const char *name, const 
     made->generation = docket__fork_generation();
     made->payload_limit = options->max_payload_bytes;
     made->retry_budget_ms = options->retry_budget_ms;
+    made->transaction_timeout_ms = options->transaction_timeout_ms;
     made->read_only = options->read_only;
     if (backend == &docket__sqlite_backend) {
         made->depot = docket__depot_ref(docket__sqlite_depot(self));
@@ -260,7 +269,8 @@ docket_status docket_store_open_backend(docket_store **store, const docket_backe
     if (backend->name == NULL || backend->lookup == NULL || backend->commit == NULL || backend->list == NULL ||
         backend->forget == NULL || backend->purge == NULL || backend->schema == NULL || backend->close == NULL ||
         ((backend->capabilities & DOCKET_BACKEND_LEASES) != 0 && !has_leases) ||
-        (backend->effect == NULL) != (backend->effects == NULL)) {
+        (backend->effect == NULL) != (backend->effects == NULL) ||
+        (backend->transaction_begin == NULL) != (backend->transaction_end == NULL)) {
         return docket__error_set(error, DOCKET_INVALID, "the backend lacks a name or a required function");
     }
     if ((backend->capabilities & DOCKET_BACKEND_LEASES) != 0) {
@@ -363,6 +373,11 @@ docket__depot *docket__store_depot(const docket_store *store)
     return store != NULL ? store->depot : NULL;
 }
 
+bool docket__store_is_sqlite(const docket_store *store)
+{
+    return store->backend == &docket__sqlite_backend;
+}
+
 const char *docket__store_name(const docket_store *store)
 {
     return store->name;
@@ -381,9 +396,21 @@ docket_status docket__store_check(const docket_store *store, docket_error *error
     return DOCKET_OK;
 }
 
+static bool is_inside_transaction(const docket_store *store)
+{
+    return atomic_load(&store->in_transaction) &&
+           pthread_equal(atomic_load(&store->transaction_thread), pthread_self());
+}
+
 docket_status docket__store_check_writable(const docket_store *store, docket_error *error)
 {
     docket_status status = docket__store_check(store, error);
+    if (status == DOCKET_OK && is_inside_transaction(store)) {
+        return docket__error_set(error, DOCKET_CONFLICT,
+                                 "a step inside its transaction cannot write to the store %s in any other way: use "
+                                 "docket_ctx_sqlite, or do it in a step before or after",
+                                 store->name);
+    }
     if (status == DOCKET_OK && store->read_only) {
         status = docket__error_set(error, DOCKET_STORE, "the store %s was opened read-only", store->name);
     }
@@ -524,6 +551,62 @@ static docket_status check_write(const docket_store *store, const docket__write 
                                  record->step, record->value.size, store->payload_limit);
     }
     return DOCKET_OK;
+}
+
+/* ---- Transactions ---- */
+
+bool docket__store_has_transactions(const docket_store *store)
+{
+    return store->backend->transaction_begin != NULL;
+}
+
+int64_t docket__store_transaction_timeout_ms(const docket_store *store)
+{
+    return store->transaction_timeout_ms;
+}
+
+docket_status docket__store_transaction_begin(docket_store *store, const docket_address *address,
+                                              docket_transaction *transaction, docket_error *error)
+{
+    docket__retry retry;
+    int64_t limit_ms = transaction->limit_ms;
+    docket_status status = docket__store_check_writable(store, error);
+    if (status != DOCKET_OK) {
+        return status;
+    }
+    docket__retry_begin(&retry, store, INT64_MAX);
+    do {
+        *transaction = (docket_transaction){.struct_size = sizeof *transaction, .limit_ms = limit_ms};
+        status = store->backend->transaction_begin(store->self, address, transaction, error);
+    } while (status != DOCKET_OK && docket__retry_again(&retry, status, error));
+    if (status == DOCKET_OK) {
+        atomic_store(&store->transaction_thread, pthread_self());
+        atomic_store(&store->in_transaction, true);
+    }
+    return status;
+}
+
+docket_status docket__store_transaction_end(docket_store *store, docket_transaction *transaction,
+                                            docket_commit *commit, docket_error *error)
+{
+    if (is_inside_transaction(store)) { /* else it was rolled back at its limit, and the next one has begun */
+        atomic_store(&store->in_transaction, false);
+    }
+    if (commit != NULL) {
+        commit->existing = NULL;
+        commit->status = DOCKET_OK;
+    }
+    docket_status status = store->backend->transaction_end(store->self, transaction, commit, error);
+    if (status == DOCKET_OK && commit != NULL && commit->status != DOCKET_OK) {
+        status = docket__error_set(error, commit->status, "the result of step %s was not recorded: %s",
+                                   commit->record->step, docket_status_text(commit->status));
+    }
+    if (status != DOCKET_OK && commit != NULL) {
+        docket_record_free(commit->existing);
+        commit->existing = NULL;
+        commit->status = status;
+    }
+    return status;
 }
 
 void docket__store_write(docket_store *store, docket__write *write)

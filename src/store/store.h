@@ -32,7 +32,8 @@ size_t docket__store_payload_limit(const docket_store *store);
 bool docket__store_is_read_only(const docket_store *store);
 bool docket__store_has_scan(const docket_store *store);
 docket__depot *docket__store_depot(const docket_store *store); /* NULL = it keeps no managed files */
-const char *docket__store_name(const docket_store *store);     /* the URL without secrets, for messages */
+bool docket__store_is_sqlite(const docket_store *store);
+const char *docket__store_name(const docket_store *store); /* the URL without secrets, for messages */
 
 /* Reads one record. Transient faults are retried until `deadline_ms` or the budget. The record is freed with
  * docket_record_free. DOCKET_FORKED in a child. */
@@ -46,6 +47,18 @@ docket_status docket__store_schema(docket_store *store, const char *type, const 
 /* As the backend's scan, with retries (of the start only). */
 docket_status docket__store_scan(docket_store *store, const char *execution_id, int64_t deadline_ms,
                                  docket_record_visit *each, void *arg, docket_error *error);
+
+/* Transactions of steps: see docket_backend. The timeout is the longest, and the usual, limit of one. */
+bool docket__store_has_transactions(const docket_store *store);
+int64_t docket__store_transaction_timeout_ms(const docket_store *store);
+
+/* As the backend's transaction_begin, with retries. `limit_ms` is set by the caller. */
+docket_status docket__store_transaction_begin(docket_store *store, const docket_address *address,
+                                              docket_transaction *transaction, docket_error *error);
+
+/* As the backend's transaction_end, on the thread that began; `commit->status` tells as after docket__store_write. */
+docket_status docket__store_transaction_end(docket_store *store, docket_transaction *transaction,
+                                            docket_commit *commit, docket_error *error);
 
 /* Queues a write. `done` is called in every case, also when the store is read-only or memory is exhausted. */
 void docket__store_write(docket_store *store, docket__write *write);

@@ -14,10 +14,10 @@ static docket_status set_flush(docket__sqlite *self, bool flush, docket_error *e
     if (self->options.durability == DOCKET_DURABILITY_FULL || flush == self->flushes) {
         return DOCKET_OK;
     }
-    int code = sqlite3_exec(self->writer.db, flush ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+    int code = sqlite3_exec(self->writer->db, flush ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
                             NULL, NULL, NULL);
     if (code != SQLITE_OK) {
-        return docket__connection_fail(&self->writer, code, "choosing when to flush", error);
+        return docket__connection_fail(self->writer, code, "choosing when to flush", error);
     }
     self->flushes = flush;
     return DOCKET_OK;
@@ -36,7 +36,7 @@ static docket_status begin_write(docket__sqlite *self, bool flush, docket_error 
         status = set_flush(self, flush, error);
     }
     if (status == DOCKET_OK) {
-        status = docket__connection_run(&self->writer, DOCKET__SQL_BEGIN, error);
+        status = docket__connection_run(self->writer, DOCKET__SQL_BEGIN, error);
     }
     if (status == DOCKET_OK) {
         status = docket__ids_refresh(self, error);
@@ -57,16 +57,16 @@ docket_status docket__sqlite_begin_write(docket__sqlite *self, docket_error *err
 docket_status docket__sqlite_end_write(docket__sqlite *self, docket_status status, docket_error *error)
 {
     if (status == DOCKET_OK) {
-        status = docket__connection_run(&self->writer, DOCKET__SQL_COMMIT, error);
+        status = docket__connection_run(self->writer, DOCKET__SQL_COMMIT, error);
     }
     if (status != DOCKET_OK) {
         /* What SQLite has rolled back by itself already makes this one fail, which is what is wanted. */
         docket_error ignored;
-        if (!sqlite3_get_autocommit(self->writer.db)) {
-            docket__connection_run(&self->writer, DOCKET__SQL_ROLLBACK, &ignored);
+        if (!sqlite3_get_autocommit(self->writer->db)) {
+            docket__connection_run(self->writer, DOCKET__SQL_ROLLBACK, &ignored);
         }
         docket__ids_clear(&self->ids);
-        docket__connection_forget_names(&self->writer);
+        docket__connection_forget_names(self->writer);
     }
     docket__side_give(&self->side);
     docket__log_tell(self);
@@ -143,7 +143,7 @@ static void bind_failure(sqlite3_stmt *insert, const docket_error *failure)
 static docket_status insert_row(docket__sqlite *self, const docket_commit *commit, const row_ids *ids,
                                 int64_t now_ms, bool *inserted, docket_error *error)
 {
-    sqlite3_stmt *insert = docket__connection_statement(&self->writer, DOCKET__SQL_INSERT, error);
+    sqlite3_stmt *insert = docket__connection_statement(self->writer, DOCKET__SQL_INSERT, error);
     if (insert == NULL) {
         return error->status;
     }
@@ -157,19 +157,19 @@ static docket_status insert_row(docket__sqlite *self, const docket_commit *commi
                               SQLITE_STATIC);
         }
     }
-    docket_status status = docket__connection_finish(&self->writer, insert, "recording a checkpoint", error);
-    *inserted = status == DOCKET_OK && sqlite3_changes(self->writer.db) == 1;
+    docket_status status = docket__connection_finish(self->writer, insert, "recording a checkpoint", error);
+    *inserted = status == DOCKET_OK && sqlite3_changes(self->writer->db) == 1;
     return *inserted ? docket__sqlite_note_files(self, commit, error) : status;
 }
 
 static docket_status delete_row(docket__sqlite *self, int64_t id, docket_error *error)
 {
-    sqlite3_stmt *statement = docket__connection_statement(&self->writer, DOCKET__SQL_DELETE, error);
+    sqlite3_stmt *statement = docket__connection_statement(self->writer, DOCKET__SQL_DELETE, error);
     if (statement == NULL) {
         return error->status;
     }
     sqlite3_bind_int64(statement, 1, id);
-    docket_status status = docket__connection_finish(&self->writer, statement, "removing a checkpoint", error);
+    docket_status status = docket__connection_finish(self->writer, statement, "removing a checkpoint", error);
     return status == DOCKET_OK ? docket__sqlite_drop_files(self, id, NULL, error) : status;
 }
 
@@ -182,17 +182,17 @@ static docket_status judge_row(docket__sqlite *self, docket_commit *commit, int6
     docket_record borrowed;
     docket_address address = docket__record_address(commit->record);
     *id = 0;
-    docket_status status = docket__connection_find(&self->writer, &address, &row, error);
+    docket_status status = docket__connection_find(self->writer, &address, &row, error);
     if (status == DOCKET_OK && row == NULL) {
         status =
-            docket__connection_fail(&self->writer, SQLITE_CORRUPT, "looking for the record that is there", error);
+            docket__connection_fail(self->writer, SQLITE_CORRUPT, "looking for the record that is there", error);
     } else if (status == DOCKET_OK) {
         bool lives = sqlite3_column_int(row, DOCKET__COLUMN_KIND) != DOCKET_CHECKPOINT_FAILURE &&
                      !docket__is_expired(sqlite3_column_int64(row, DOCKET__COLUMN_EXPIRES), now_ms);
         if (!lives || (commit->replace && !is_failure(commit))) {
             *id = sqlite3_column_int64(row, DOCKET__COLUMN_ID);
         } else if (!is_failure(commit)) {
-            status = docket__connection_record(&self->writer, row, &borrowed, error);
+            status = docket__connection_record(self->writer, row, &borrowed, error);
             commit->existing = status == DOCKET_OK ? docket_record_copy(&borrowed) : NULL;
             if (status == DOCKET_OK && commit->existing == NULL) {
                 status = docket__error_no_memory(error);
@@ -233,7 +233,7 @@ static docket_status judge_late(docket__sqlite *self, docket_commit *commit, doc
 {
     sqlite3_stmt *row;
     docket_address address = docket__record_address(commit->record);
-    docket_status status = docket__connection_find(&self->writer, &address, &row, error);
+    docket_status status = docket__connection_find(self->writer, &address, &row, error);
     commit->status = DOCKET_CLAIM_LOST;
     if (status == DOCKET_OK && row != NULL) {
         const void *checksum = sqlite3_column_blob(row, DOCKET__COLUMN_CHECKSUM);
@@ -267,7 +267,8 @@ static docket_status commit_record(docket__sqlite *self, docket_commit *commit, 
     return status;
 }
 
-static docket_status commit_one(docket__sqlite *self, docket_commit *commit, int64_t now_ms, docket_error *error)
+docket_status docket__sqlite_commit_one(docket__sqlite *self, docket_commit *commit, int64_t now_ms,
+                                        docket_error *error)
 {
     bool ignored;
     commit->status = DOCKET_OK;
@@ -310,7 +311,7 @@ docket_status docket__sqlite_commit(void *handle, docket_commit *const *commits,
     }
     int64_t now_ms = docket__wall_now_ms(&self->wall);
     for (size_t i = 0; i < count && status == DOCKET_OK; i++) {
-        status = commit_one(self, commits[i], now_ms, error);
+        status = docket__sqlite_commit_one(self, commits[i], now_ms, error);
     }
     if (status == DOCKET_OK) {
         status = docket__sqlite_delete_stale(self, error);
@@ -343,14 +344,14 @@ docket_status docket__sqlite_delete_stale(docket__sqlite *self, docket_error *er
     pthread_mutex_unlock(&self->stale_lock);
     int64_t now_ms = count > 0 ? docket__wall_now_ms(&self->wall) : 0;
     for (size_t i = 0; i < count && status == DOCKET_OK; i++) {
-        sqlite3_stmt *statement = docket__connection_statement(&self->writer, DOCKET__SQL_DELETE_IF_EXPIRED, error);
+        sqlite3_stmt *statement = docket__connection_statement(self->writer, DOCKET__SQL_DELETE_IF_EXPIRED, error);
         if (statement == NULL) {
             return error->status;
         }
         sqlite3_bind_int64(statement, 1, ids[i]);
         sqlite3_bind_int64(statement, 2, now_ms);
-        status = docket__connection_finish(&self->writer, statement, "removing an expired checkpoint", error);
-        if (status == DOCKET_OK && sqlite3_changes(self->writer.db) > 0) {
+        status = docket__connection_finish(self->writer, statement, "removing an expired checkpoint", error);
+        if (status == DOCKET_OK && sqlite3_changes(self->writer->db) > 0) {
             status = docket__sqlite_drop_files(self, ids[i], NULL, error);
         }
     }

@@ -117,6 +117,7 @@ static int wait_while_busy(void *arg, int count)
     return 1;
 }
 
+/* The first for all connections, the others for those that are docket's alone. */
 static const struct {
     int option;
     int value;
@@ -128,13 +129,15 @@ static const struct {
 docket_status docket__connection_open(docket__connection *connection, const char *file, int flags,
                                       docket_error *error)
 {
-    flags |= SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_PRIVATECACHE;
+    size_t setting_count = connection->serves_program ? 1 : sizeof settings / sizeof settings[0];
+    flags |= SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_PRIVATECACHE;
+    flags |= connection->serves_program ? SQLITE_OPEN_FULLMUTEX : SQLITE_OPEN_NOMUTEX;
     int code = sqlite3_open_v2(file, &connection->db, flags, NULL);
     if (connection->db != NULL) {
         sqlite3_extended_result_codes(connection->db, 1);
         code = code != SQLITE_OK ? sqlite3_extended_errcode(connection->db) : code;
     }
-    for (size_t i = 0; code == SQLITE_OK && i < sizeof settings / sizeof settings[0]; i++) {
+    for (size_t i = 0; code == SQLITE_OK && i < setting_count; i++) {
         code = sqlite3_db_config(connection->db, settings[i].option, settings[i].value, NULL);
     }
     if (code == SQLITE_OK) {
@@ -175,7 +178,7 @@ void docket__connection_close(docket__connection *connection)
         connection->statements[i] = NULL;
     }
     docket__connection_forget_names(connection);
-    sqlite3_close(connection->db);
+    sqlite3_close_v2(connection->db); /* statements of the program may be left */
     connection->db = NULL;
 }
 

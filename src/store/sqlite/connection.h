@@ -1,5 +1,6 @@
 /* Connections to the database: opening them the one right way, their prepared statements, the names they have seen, and
- * what SQLite's result codes mean. A connection belongs to one thread at a time (SQLITE_OPEN_NOMUTEX). */
+ * what SQLite's result codes mean. A connection belongs to one thread at a time (SQLITE_OPEN_NOMUTEX) unless it serves the
+ * program. */
 #ifndef DOCKET_STORE_SQLITE_CONNECTION_H
 #define DOCKET_STORE_SQLITE_CONNECTION_H
 
@@ -24,6 +25,7 @@ typedef struct docket__connection {
     const char *folder; /* borrowed; asked for room when SQLite says I/O error */
     int64_t busy_timeout_ms;
     bool is_impatient;     /* answer SQLITE_BUSY at once */
+    bool serves_program;   /* its SQL is the program's too, from any thread: triggers and views are as SQLite has them */
     int64_t busy_since_ns; /* real time; when the wait under way began */
     sqlite3_stmt *statements[DOCKET__SQL_COUNT];
     docket__name_slot executions[DOCKET__NAME_SLOTS];
@@ -35,7 +37,7 @@ typedef struct docket__connection {
 } docket__connection;
 
 /* Opens a connection: no links followed, no checkpoint of its own, ever. `file` is the absolute path. The connection
- * must be zero; `prefix`, `url`, `folder` and `busy_timeout_ms` set. On failure nothing is left open. */
+ * must be zero; `prefix`, `url`, `folder`, `busy_timeout_ms` and `serves_program` set. On failure nothing is left open. */
 docket_status docket__connection_open(docket__connection *connection, const char *file, int flags,
                                       docket_error *error);
 void docket__connection_close(docket__connection *connection);

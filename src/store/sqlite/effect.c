@@ -12,7 +12,7 @@
 static sqlite3_stmt *bind_intent(docket__sqlite *self, docket__sql which, const docket_intent *intent,
                                  docket_error *error)
 {
-    sqlite3_stmt *statement = docket__connection_statement(&self->writer, which, error);
+    sqlite3_stmt *statement = docket__connection_statement(self->writer, which, error);
     if (statement != NULL) {
         sqlite3_bind_blob(statement, 1, intent->slot, sizeof intent->slot, SQLITE_STATIC);
         sqlite3_bind_int64(statement, 2, (int64_t)intent->token);
@@ -51,8 +51,8 @@ docket_status docket__sqlite_remove_intent(docket__sqlite *self, const docket_in
     if (statement == NULL) {
         return error->status;
     }
-    docket_status status = docket__connection_finish(&self->writer, statement, "removing an intent", error);
-    *removed = status == DOCKET_OK && sqlite3_changes(self->writer.db) == 1;
+    docket_status status = docket__connection_finish(self->writer, statement, "removing an intent", error);
+    *removed = status == DOCKET_OK && sqlite3_changes(self->writer->db) == 1;
     return status;
 }
 
@@ -61,7 +61,7 @@ static docket_status insert_intent(docket__sqlite *self, const docket_commit *co
                                    int64_t now_ms, docket_error *error)
 {
     const docket_record *record = commit->record;
-    sqlite3_stmt *insert = docket__connection_statement(&self->writer, DOCKET__SQL_ADD_INTENT, error);
+    sqlite3_stmt *insert = docket__connection_statement(self->writer, DOCKET__SQL_ADD_INTENT, error);
     if (insert == NULL) {
         return error->status;
     }
@@ -79,7 +79,7 @@ static docket_status insert_intent(docket__sqlite *self, const docket_commit *co
     sqlite3_bind_int64(insert, 11, now_ms);
     sqlite3_bind_blob64(insert, 12, record->input_count > 0 ? (const void *)record->input_digests : "",
                         record->input_count * 32, SQLITE_STATIC);
-    return docket__connection_finish(&self->writer, insert, "recording an intent", error);
+    return docket__connection_finish(self->writer, insert, "recording an intent", error);
 }
 
 docket_status docket__sqlite_commit_intent(docket__sqlite *self, docket_commit *commit, int64_t now_ms,
@@ -87,12 +87,12 @@ docket_status docket__sqlite_commit_intent(docket__sqlite *self, docket_commit *
 {
     bool is_held = false;
     int64_t token = 0, step = 0, type = 0;
-    sqlite3_stmt *row = docket__connection_statement(&self->writer, DOCKET__SQL_SLOT_HOLDER, error);
+    sqlite3_stmt *row = docket__connection_statement(self->writer, DOCKET__SQL_SLOT_HOLDER, error);
     if (row == NULL) {
         return error->status;
     }
     sqlite3_bind_blob(row, 1, commit->intent->slot, sizeof commit->intent->slot, SQLITE_STATIC);
-    docket_status status = ask_number(&self->writer, row, "looking at an effect's slot", &is_held, &token, error);
+    docket_status status = ask_number(self->writer, row, "looking at an effect's slot", &is_held, &token, error);
     if (status == DOCKET_OK && is_held) {
         commit->status = (uint64_t)token == commit->intent->token ? DOCKET_OK : DOCKET_CONFLICT;
         return DOCKET_OK;
@@ -113,20 +113,20 @@ docket_status docket__sqlite_commit_doubt(docket__sqlite *self, const docket_com
         return error->status;
     }
     sqlite3_bind_text(statement, 3, commit->failure != NULL ? commit->failure->message : "", -1, SQLITE_STATIC);
-    return docket__connection_finish(&self->writer, statement, "marking an intent", error);
+    return docket__connection_finish(self->writer, statement, "marking an intent", error);
 }
 
 docket_status docket__sqlite_commit_crash(docket__sqlite *self, const docket_commit *commit, int64_t now_ms,
                                           docket_error *error)
 {
-    sqlite3_stmt *statement = bind_key(&self->writer, DOCKET__SQL_ADD_CRASH, &commit->record->key, error);
+    sqlite3_stmt *statement = bind_key(self->writer, DOCKET__SQL_ADD_CRASH, &commit->record->key, error);
     if (statement == NULL) {
         return error->status;
     }
     sqlite3_bind_int64(statement, 2, (int64_t)commit->crash);
     sqlite3_bind_int64(statement, 3, now_ms);
     self->ids.has_crashes = true;
-    return docket__connection_finish(&self->writer, statement, "counting a crash", error);
+    return docket__connection_finish(self->writer, statement, "counting a crash", error);
 }
 
 /* Almost no store has any: the rows of a group should not pay for it. */
@@ -137,11 +137,11 @@ static docket_status know_crashes(docket__sqlite *self, docket_error *error)
     if (self->ids.knows_crashes) {
         return DOCKET_OK;
     }
-    sqlite3_stmt *row = docket__connection_statement(&self->writer, DOCKET__SQL_ANY_CRASH, error);
+    sqlite3_stmt *row = docket__connection_statement(self->writer, DOCKET__SQL_ANY_CRASH, error);
     if (row == NULL) {
         return error->status;
     }
-    docket_status status = ask_number(&self->writer, row, "looking for crashes", &is_there, &any, error);
+    docket_status status = ask_number(self->writer, row, "looking for crashes", &is_there, &any, error);
     self->ids.knows_crashes = status == DOCKET_OK;
     self->ids.has_crashes = any != 0;
     return status;
@@ -153,9 +153,9 @@ docket_status docket__sqlite_clear_crashes(docket__sqlite *self, const docket_ke
     if (status != DOCKET_OK || !self->ids.has_crashes) {
         return status;
     }
-    sqlite3_stmt *statement = bind_key(&self->writer, DOCKET__SQL_CLEAR_CRASHES, key, error);
+    sqlite3_stmt *statement = bind_key(self->writer, DOCKET__SQL_CLEAR_CRASHES, key, error);
     return statement != NULL
-               ? docket__connection_finish(&self->writer, statement, "clearing a count of crashes", error)
+               ? docket__connection_finish(self->writer, statement, "clearing a count of crashes", error)
                : error->status;
 }
 
@@ -164,22 +164,22 @@ docket_status docket__sqlite_commit_forget(docket__sqlite *self, docket_commit *
     bool is_there = false;
     int64_t ignored;
     const docket_key *key = &commit->record->key;
-    sqlite3_stmt *row = bind_key(&self->writer, DOCKET__SQL_KEY_INTENT, key, error);
+    sqlite3_stmt *row = bind_key(self->writer, DOCKET__SQL_KEY_INTENT, key, error);
     if (row == NULL) {
         return error->status;
     }
-    docket_status status = ask_number(&self->writer, row, "looking for an intent", &is_there, &ignored, error);
+    docket_status status = ask_number(self->writer, row, "looking for an intent", &is_there, &ignored, error);
     if (status != DOCKET_OK || is_there) {
         commit->status = is_there ? DOCKET_IN_DOUBT : DOCKET_OK;
         return status;
     }
     static const docket__sql removals[] = {DOCKET__SQL_DROP_FILES_OF_KEY, DOCKET__SQL_DELETE_KEY};
     for (size_t i = 0; i < sizeof removals / sizeof removals[0] && status == DOCKET_OK; i++) {
-        sqlite3_stmt *statement = bind_key(&self->writer, removals[i], key, error);
+        sqlite3_stmt *statement = bind_key(self->writer, removals[i], key, error);
         if (statement == NULL) {
             return error->status;
         }
-        status = docket__connection_finish(&self->writer, statement, "removing a checkpoint", error);
+        status = docket__connection_finish(self->writer, statement, "removing a checkpoint", error);
     }
     return status == DOCKET_OK ? docket__sqlite_clear_crashes(self, key, error) : status;
 }

@@ -9,15 +9,15 @@
 docket_status docket__sqlite_note_files(docket__sqlite *self, const docket_commit *commit, docket_error *error)
 {
     docket_status status = DOCKET_OK;
-    int64_t id = commit->file_count > 0 ? sqlite3_last_insert_rowid(self->writer.db) : 0;
+    int64_t id = commit->file_count > 0 ? sqlite3_last_insert_rowid(self->writer->db) : 0;
     for (size_t i = 0; i < commit->file_count && status == DOCKET_OK; i++) {
-        sqlite3_stmt *insert = docket__connection_statement(&self->writer, DOCKET__SQL_ADD_FILE, error);
+        sqlite3_stmt *insert = docket__connection_statement(self->writer, DOCKET__SQL_ADD_FILE, error);
         if (insert == NULL) {
             return error->status;
         }
         sqlite3_bind_int64(insert, 1, id);
         sqlite3_bind_text(insert, 2, commit->files[i], -1, SQLITE_STATIC);
-        status = docket__connection_finish(&self->writer, insert, "recording a checkpoint's files", error);
+        status = docket__connection_finish(self->writer, insert, "recording a checkpoint's files", error);
     }
     return status;
 }
@@ -26,7 +26,7 @@ static docket_status list_files(docket__sqlite *self, int64_t id, docket_buffer 
 {
     docket_status status = DOCKET_OK;
     int code;
-    sqlite3_stmt *row = docket__connection_statement(&self->writer, DOCKET__SQL_FILES, error);
+    sqlite3_stmt *row = docket__connection_statement(self->writer, DOCKET__SQL_FILES, error);
     if (row == NULL) {
         return error->status;
     }
@@ -38,7 +38,7 @@ static docket_status list_files(docket__sqlite *self, int64_t id, docket_buffer 
         }
     }
     if (status == DOCKET_OK && code != SQLITE_DONE) {
-        status = docket__connection_fail(&self->writer, code, "finding a checkpoint's files", error);
+        status = docket__connection_fail(self->writer, code, "finding a checkpoint's files", error);
     }
     sqlite3_reset(row);
     return status;
@@ -48,12 +48,12 @@ docket_status docket__sqlite_drop_files(docket__sqlite *self, int64_t id, docket
 {
     docket_status status = names != NULL ? list_files(self, id, names, error) : DOCKET_OK;
     sqlite3_stmt *statement =
-        status == DOCKET_OK ? docket__connection_statement(&self->writer, DOCKET__SQL_DROP_FILES, error) : NULL;
+        status == DOCKET_OK ? docket__connection_statement(self->writer, DOCKET__SQL_DROP_FILES, error) : NULL;
     if (statement == NULL) {
         return error->status;
     }
     sqlite3_bind_int64(statement, 1, id);
-    return docket__connection_finish(&self->writer, statement, "removing a checkpoint's files", error);
+    return docket__connection_finish(self->writer, statement, "removing a checkpoint's files", error);
 }
 
 /* ---- What the depot asks ---- */

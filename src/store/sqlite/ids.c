@@ -35,14 +35,14 @@ void docket__ids_clear(docket__ids *ids)
 
 docket_status docket__ids_refresh(docket__sqlite *self, docket_error *error)
 {
-    sqlite3_stmt *row = docket__connection_statement(&self->writer, DOCKET__SQL_DATA_VERSION, error);
+    sqlite3_stmt *row = docket__connection_statement(self->writer, DOCKET__SQL_DATA_VERSION, error);
     if (row == NULL) {
         return error->status;
     }
     int code = sqlite3_step(row);
     int64_t version = code == SQLITE_ROW ? sqlite3_column_int64(row, 0) : -1;
     docket_status status =
-        code == SQLITE_ROW ? DOCKET_OK : docket__connection_fail(&self->writer, code, "asking for changes", error);
+        code == SQLITE_ROW ? DOCKET_OK : docket__connection_fail(self->writer, code, "asking for changes", error);
     sqlite3_reset(row);
     if (version != self->ids.data_version) {
         docket__ids_clear(&self->ids);
@@ -81,7 +81,7 @@ static docket_status ask_id(docket__sqlite *self, sqlite3_stmt *row, int64_t *id
         *id = sqlite3_column_int64(row, 0);
         *has_schema = sqlite3_column_count(row) > 1 && sqlite3_column_int64(row, 1) > 0;
     } else if (code != SQLITE_DONE) {
-        status = docket__connection_fail(&self->writer, code, "reading a name's id", error);
+        status = docket__connection_fail(self->writer, code, "reading a name's id", error);
     }
     sqlite3_reset(row);
     return status;
@@ -98,20 +98,20 @@ static docket_status name_id(docket__sqlite *self, docket__map *map, docket__sql
         *id = known->id;
         return DOCKET_OK;
     }
-    sqlite3_stmt *row = docket__connection_statement(&self->writer, ask, error);
+    sqlite3_stmt *row = docket__connection_statement(self->writer, ask, error);
     if (row == NULL) {
         return error->status;
     }
     sqlite3_bind_text(row, 1, text, (int)size, SQLITE_STATIC);
     docket_status status = ask_id(self, row, id, &ignored, error);
     if (status == DOCKET_OK && *id == 0) {
-        sqlite3_stmt *insert = docket__connection_statement(&self->writer, add, error);
+        sqlite3_stmt *insert = docket__connection_statement(self->writer, add, error);
         if (insert == NULL) {
             return error->status;
         }
         sqlite3_bind_text(insert, 1, text, (int)size, SQLITE_STATIC);
-        status = docket__connection_finish(&self->writer, insert, "adding a name", error);
-        *id = sqlite3_last_insert_rowid(self->writer.db);
+        status = docket__connection_finish(self->writer, insert, "adding a name", error);
+        *id = sqlite3_last_insert_rowid(self->writer->db);
     }
     if (status == DOCKET_OK) {
         remember(map, text, size, *id, 0);
@@ -133,15 +133,15 @@ docket_status docket__ids_step(docket__sqlite *self, const char *name, int64_t *
 static docket_status add_type(docket__sqlite *self, const docket_record *record, docket_bytes schema, int64_t *id,
                               docket_error *error)
 {
-    sqlite3_stmt *insert = docket__connection_statement(&self->writer, DOCKET__SQL_ADD_TYPE, error);
+    sqlite3_stmt *insert = docket__connection_statement(self->writer, DOCKET__SQL_ADD_TYPE, error);
     if (insert == NULL) {
         return error->status;
     }
     sqlite3_bind_text(insert, 1, record->type != NULL ? record->type : "", -1, SQLITE_STATIC);
     sqlite3_bind_blob(insert, 2, record->fingerprint, sizeof record->fingerprint, SQLITE_STATIC);
     sqlite3_bind_blob64(insert, 3, schema.size > 0 ? (const void *)schema.data : "", schema.size, SQLITE_STATIC);
-    docket_status status = docket__connection_finish(&self->writer, insert, "adding a type", error);
-    *id = sqlite3_last_insert_rowid(self->writer.db);
+    docket_status status = docket__connection_finish(self->writer, insert, "adding a type", error);
+    *id = sqlite3_last_insert_rowid(self->writer->db);
     return status;
 }
 
@@ -150,7 +150,7 @@ static docket_status read_is_older(docket__sqlite *self, const docket_record *re
                                    bool *is_older, docket_error *error)
 {
     docket_status status = DOCKET_OK;
-    sqlite3_stmt *row = docket__connection_statement(&self->writer, DOCKET__SQL_SCHEMA, error);
+    sqlite3_stmt *row = docket__connection_statement(self->writer, DOCKET__SQL_SCHEMA, error);
     if (row == NULL) {
         return error->status;
     }
@@ -162,7 +162,7 @@ static docket_status read_is_older(docket__sqlite *self, const docket_record *re
         docket_bytes kept = {bytes, bytes != NULL ? (size_t)sqlite3_column_bytes(row, 0) : 0};
         *is_older = docket__schema_supersedes(kept, schema);
     } else if (code != SQLITE_DONE) {
-        status = docket__connection_fail(&self->writer, code, "reading a schema", error);
+        status = docket__connection_fail(self->writer, code, "reading a schema", error);
     }
     sqlite3_reset(row);
     return status;
@@ -170,13 +170,13 @@ static docket_status read_is_older(docket__sqlite *self, const docket_record *re
 
 static docket_status fill_schema(docket__sqlite *self, int64_t id, docket_bytes schema, docket_error *error)
 {
-    sqlite3_stmt *update = docket__connection_statement(&self->writer, DOCKET__SQL_FILL_SCHEMA, error);
+    sqlite3_stmt *update = docket__connection_statement(self->writer, DOCKET__SQL_FILL_SCHEMA, error);
     if (update == NULL) {
         return error->status;
     }
     sqlite3_bind_int64(update, 1, id);
     sqlite3_bind_blob64(update, 2, schema.data, schema.size, SQLITE_STATIC);
-    return docket__connection_finish(&self->writer, update, "adding a schema", error);
+    return docket__connection_finish(self->writer, update, "adding a schema", error);
 }
 
 /* The type's id in the database, which then has the description, if one is given. */
@@ -184,7 +184,7 @@ static docket_status settle_type(docket__sqlite *self, const docket_record *reco
                                  int64_t *id, docket_error *error)
 {
     bool has_schema = false;
-    sqlite3_stmt *row = docket__connection_statement(&self->writer, DOCKET__SQL_TYPE_ID, error);
+    sqlite3_stmt *row = docket__connection_statement(self->writer, DOCKET__SQL_TYPE_ID, error);
     if (row == NULL) {
         return error->status;
     }

@@ -1,14 +1,15 @@
 /* The inside of the SQLite store.
  *
  * It owns one file through one writer connection, used by the store's writer thread, and a pool of read-only
- * connections for look-ups and lists.
+ * connections for look-ups and lists. A step's transaction has a connection of its own, see transaction.c.
  *
  * Locks, in this order:
  *   side.lock / the commit lock  held by whoever writes or checkpoints; guards `writer`, `ids`, `log` and `replaced`;
  *   pool_lock                    guards the pool of readers;
  *   stale_lock                   guards the ids of expired rows that look-ups met;
- *   warning_lock                 one warning at a time.
- * Never two of the last three at once.
+ *   warning_lock                 one warning at a time;
+ *   guard.lock                   guards which transaction is open, and the states of transactions.
+ * Never two of the last four at once.
  *
  * On disk: a commit is durable when COMMIT has synced the log (durability full). The log is copied into the database
  * only under the commit lock, so that no commit of docket can restart it meanwhile (see docket/sqlite.h). */
@@ -45,6 +46,16 @@ typedef struct docket__log {
     bool has_grown; /* tell so when the commit lock is given back */
 } docket__log;
 
+/* The thread that ends transactions of steps at their limit; started with the first one. */
+typedef struct docket__guard {
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* waits by CLOCK_MONOTONIC */
+    pthread_t thread;
+    bool started, stopping;
+    int64_t wake_ns; /* when it will look again by itself */
+    struct docket__step_transaction *open;
+} docket__guard;
+
 struct docket__sqlite {
     docket__path path;
     struct stat file; /* the database file that was opened: device and inode */
@@ -55,8 +66,9 @@ struct docket__sqlite {
     docket__depot *depot;
     docket__wall wall;
 
-    docket__connection writer;
-    bool flushes; /* with durability process: the connection is set to flush now */
+    docket__connection *writer; /* what is written goes through: `own`, or a transaction's connection */
+    docket__connection own;
+    bool flushes; /* with durability process: `own` is set to flush now */
     docket__ids ids;
     docket__log log;
     _Atomic(void *) visitor; /* the application's connection between docket_sqlite_begin and _end */
@@ -71,6 +83,7 @@ struct docket__sqlite {
     size_t stale_count;
 
     pthread_mutex_t warning_lock;
+    docket__guard guard;
 };
 
 /* open.c: tells the program. */
@@ -89,6 +102,10 @@ void docket__pool_close(docket__sqlite *self);
 docket_status docket__sqlite_check_file(const docket__sqlite *self, docket_error *error);
 
 /* read.c */
+/* Reads the record at an address through a connection, in the transaction that it is in. */
+docket_status docket__sqlite_find(docket__sqlite *self, docket__connection *connection,
+                                  const docket_address *address, docket_found *found, docket_record **record,
+                                  docket_error *error);
 docket_status docket__sqlite_lookup(void *self, const docket_address *address, docket_found *found,
                                     docket_record **record, docket_error *error);
 docket_status docket__sqlite_scan(void *self, const char *execution_id, docket_record_visit *each, void *arg,
@@ -109,6 +126,9 @@ docket_status docket__sqlite_purge(void *self, uint64_t most, uint64_t *count, d
 docket_status docket__sqlite_begin_write(docket__sqlite *self, docket_error *error);
 docket_status docket__sqlite_end_write(docket__sqlite *self, docket_status status, docket_error *error);
 docket_status docket__sqlite_commit(void *self, docket_commit *const *commits, size_t count, docket_error *error);
+/* Writes one commit. Between begin_write and end_write. */
+docket_status docket__sqlite_commit_one(docket__sqlite *self, docket_commit *commit, int64_t now_ms,
+                                        docket_error *error);
 /* Deletes the expired rows that look-ups met. Between begin_write and end_write. */
 docket_status docket__sqlite_delete_stale(docket__sqlite *self, docket_error *error);
 /* For a look-up: this row has expired and must never count again. */
@@ -147,8 +167,17 @@ docket_status docket__ids_type(docket__sqlite *self, const docket_record *record
 docket_status docket__ids_refresh(docket__sqlite *self, docket_error *error);
 void docket__ids_clear(docket__ids *ids);
 
+/* transaction.c: transactions of steps. */
+bool docket__guard_init(docket__guard *guard);
+void docket__guard_destroy(docket__guard *guard); /* no transaction is open any more */
+docket_status docket__sqlite_transaction_begin(void *self, const docket_address *address,
+                                               docket_transaction *transaction, docket_error *error);
+docket_status docket__sqlite_transaction_end(void *self, docket_transaction *transaction, docket_commit *commit,
+                                             docket_error *error);
+
 /* log.c: what is done about the write-ahead log. Under the commit lock, outside a transaction. */
-void docket__log_watch(docket__sqlite *self);
+void docket__log_init(docket__log *log);
+void docket__log_watch(docket__sqlite *self, sqlite3 *db); /* notes the size of the log after its commits */
 void docket__log_keep_small(docket__sqlite *self);
 void docket__log_tell(docket__sqlite *self); /* without the commit lock */
 void docket__log_empty(docket__sqlite *self);

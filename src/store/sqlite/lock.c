@@ -14,6 +14,9 @@
 static const off_t first_signature = (off_t)1 << 62;
 
 enum { COMMIT_BYTE = 0, TURNSTILE_BYTE = 1, PRESENCE_BYTE = 2 };
+static const int64_t transactions_begin = INT64_C(1) << 40;
+static const int64_t transactions_length = INT64_C(3) << 40; /* the last to begin, and as long as any */
+static const int64_t longest_transaction_ms = INT64_C(1) << 40;
 
 static const int64_t shortest_pause_ns = 50 * 1000;
 static const int64_t longest_pause_ns = 2 * 1000 * 1000;
@@ -84,7 +87,7 @@ static int64_t real_now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static int64_t end_of_wait_ns(int64_t timeout_ms)
+static int64_t after_ms(int64_t timeout_ms)
 {
     int64_t end_ns;
     if (__builtin_mul_overflow(timeout_ms, INT64_C(1000000), &end_ns) ||
@@ -94,9 +97,9 @@ static int64_t end_of_wait_ns(int64_t timeout_ms)
     return end_ns;
 }
 
-static bool set_lock(const docket__side *side, short type, off_t byte)
+static bool set_range(const docket__side *side, short type, off_t begin, off_t length)
 {
-    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = begin, .l_len = length};
     int result;
     do {
         result = fcntl(side->descriptor, F_OFD_SETLK, &lock);
@@ -104,22 +107,52 @@ static bool set_lock(const docket__side *side, short type, off_t byte)
     return result == 0;
 }
 
+static bool set_lock(const docket__side *side, short type, off_t byte)
+{
+    return set_range(side, type, byte, 1);
+}
+
 static bool is_taken_error(int code)
 {
     return code == EAGAIN || code == EACCES;
 }
 
+/* How long somebody waits. The time of transactions does not count: but each only as long as it may last. */
+typedef struct patience {
+    int64_t end_ns;
+    int64_t met; /* the transaction that was met last */
+} patience;
+
+static bool wait_longer(patience *waiter, int64_t transaction, int64_t limit_ms)
+{
+    if (transaction == 0 || transaction == waiter->met) {
+        return false;
+    }
+    *waiter = (patience){.end_ns = after_ms(limit_ms), .met = transaction};
+    return true;
+}
+
+static bool meets_transaction(const docket__side *side, patience *waiter)
+{
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = transactions_begin, .l_len = transactions_length};
+    return fcntl(side->descriptor, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK &&
+           wait_longer(waiter, lock.l_start, lock.l_len);
+}
+
 /* Polls with growing, jittered pauses: the kernel's own waiting could not be ended by a timeout. */
-static bool wait_for_lock(const docket__side *side, short type, off_t byte, int64_t end_ns)
+static bool wait_for_lock(const docket__side *side, short type, off_t byte, patience *waiter)
 {
     int64_t pause_ns = shortest_pause_ns;
     while (!set_lock(side, type, byte)) {
+        int code = errno;
         int64_t now_ns = real_now_ns();
-        if (!is_taken_error(errno) || now_ns >= end_ns) {
+        if (!is_taken_error(code) || (now_ns >= waiter->end_ns && !meets_transaction(side, waiter))) {
+            errno = code;
             return false;
         }
         int64_t nap_ns = pause_ns / 2 + (int64_t)docket__random_below((uint64_t)pause_ns);
-        nap_ns = nap_ns < end_ns - now_ns ? nap_ns : end_ns - now_ns;
+        nap_ns = nap_ns < waiter->end_ns - now_ns ? nap_ns : waiter->end_ns - now_ns;
         nanosleep(&(struct timespec){.tv_sec = 0, .tv_nsec = (long)nap_ns}, NULL);
         pause_ns = pause_ns * 2 < longest_pause_ns ? pause_ns * 2 : longest_pause_ns;
     }
@@ -225,7 +258,7 @@ docket_status docket__side_enter(docket__side *side, const struct stat *database
     if (side->descriptor < 0) {
         return DOCKET_OK;
     }
-    if (!wait_for_lock(side, F_RDLCK, PRESENCE_BYTE, end_of_wait_ns(timeout_ms))) {
+    if (!wait_for_lock(side, F_RDLCK, PRESENCE_BYTE, &(patience){.end_ns = after_ms(timeout_ms)})) {
         return fail_lock(side, "the lock of open stores", timeout_ms, error);
     }
     return DOCKET_OK;
@@ -272,15 +305,27 @@ bool docket__side_is_last(docket__side *side)
 
 /* ---- The commit lock ---- */
 
-static bool take_among_threads(docket__side *side, int64_t end_ns)
+/* False when the time is up; with side->lock held. */
+static bool wait_for_hand(docket__side *side, patience *waiter)
 {
+    int64_t end_ns = waiter->end_ns;
     struct timespec end = {.tv_sec = (time_t)(end_ns / 1000000000), .tv_nsec = (long)(end_ns % 1000000000)};
-    int result = 0;
+    return pthread_cond_timedwait(&side->given, &side->lock, &end) == 0 ||
+           wait_longer(waiter, side->transaction, side->transaction_ms);
+}
+
+static bool take_among_threads(docket__side *side, patience *waiter)
+{
     pthread_mutex_lock(&side->lock);
-    while (side->taken && result == 0) {
-        result = pthread_cond_timedwait(&side->given, &side->lock, &end);
-    }
     bool taken = !side->taken;
+    if (!taken) {
+        side->waiting++;
+        while (!side->handed && wait_for_hand(side, waiter)) {
+        }
+        side->waiting--;
+        taken = side->handed;
+        side->handed = false;
+    }
     side->taken = true;
     pthread_mutex_unlock(&side->lock);
     return taken;
@@ -289,7 +334,8 @@ static bool take_among_threads(docket__side *side, int64_t end_ns)
 static void give_among_threads(docket__side *side)
 {
     pthread_mutex_lock(&side->lock);
-    side->taken = false;
+    side->transaction = 0;
+    side->taken = side->handed = side->waiting > 0;
     pthread_cond_signal(&side->given);
     pthread_mutex_unlock(&side->lock);
 }
@@ -303,14 +349,14 @@ static bool is_replaced(const docket__side *side)
 
 docket_status docket__side_take(docket__side *side, int64_t timeout_ms, docket_error *error)
 {
-    int64_t end_ns = end_of_wait_ns(timeout_ms);
-    if (!take_among_threads(side, end_ns)) {
+    patience waiter = {.end_ns = after_ms(timeout_ms)};
+    if (!take_among_threads(side, &waiter)) {
         errno = EAGAIN;
         return fail_lock(side, "the commit lock", timeout_ms, error);
     }
-    bool locked = wait_for_lock(side, F_WRLCK, TURNSTILE_BYTE, end_ns);
+    bool locked = wait_for_lock(side, F_WRLCK, TURNSTILE_BYTE, &waiter);
     if (locked) {
-        locked = wait_for_lock(side, F_WRLCK, COMMIT_BYTE, end_ns);
+        locked = wait_for_lock(side, F_WRLCK, COMMIT_BYTE, &waiter);
         int code = errno;
         set_lock(side, F_UNLCK, TURNSTILE_BYTE);
         errno = code;
@@ -330,8 +376,22 @@ docket_status docket__side_take(docket__side *side, int64_t timeout_ms, docket_e
     return DOCKET_OK;
 }
 
+void docket__side_announce(docket__side *side, int64_t limit_ms)
+{
+    int64_t length = limit_ms < longest_transaction_ms ? limit_ms : longest_transaction_ms;
+    int64_t begin = transactions_begin + (int64_t)docket__random_below((uint64_t)transactions_begin);
+    set_range(side, F_WRLCK, begin, length);
+    pthread_mutex_lock(&side->lock);
+    side->transaction = begin;
+    side->transaction_ms = length;
+    pthread_mutex_unlock(&side->lock);
+}
+
 void docket__side_give(docket__side *side)
 {
+    if (side->transaction != 0) {
+        set_range(side, F_UNLCK, transactions_begin, transactions_length);
+    }
     set_lock(side, F_UNLCK, COMMIT_BYTE);
     give_among_threads(side);
 }

@@ -6,16 +6,20 @@
  *   byte 1  the turnstile: whoever wants the commit lock passes it first and holds it while waiting, so that a busy
  *           committer cannot take the lock again and again past a waiting one;
  *   byte 2  presence: shared by every open store; whoever can have it alone is the last one;
+ *   from byte 2^40 up to 2^42, a range that no other transaction has: a step's transaction holds the commit lock. It begins at
+ *           a random place and is as many bytes long as the transaction may last milliseconds, so that those who wait
+ *           can tell one from the next, and a slow one from a stopped process.
  *   bytes from 2^62  signatures: each open store holds one of its own, at a random place, by whose number others can
  *           tell whether it lives.
- * Within a process the descriptor is shared by threads, and `busy` keeps them apart.
+ * Within a process the descriptor is shared by threads, and `taken` keeps them apart; it is handed from one to the next,
+ * so that none takes it again and again past those who wait.
  *
  * A forked child inherits the descriptor and with it the locks, which would outlive the parent. So a fork handler
  * closes it in the child; `registry` in lock.c lists all side files, and no side file is opened or closed while a fork
  * is under way. The registry also tells that a database was open in the parent: SQLite cannot open it again in the
  * child, whose copy of SQLite's lock table is wrong.
  *
- * Lock order: busy, turnstile, commit lock. */
+ * Lock order: taken, turnstile, commit lock. */
 #ifndef DOCKET_STORE_SQLITE_LOCK_H
 #define DOCKET_STORE_SQLITE_LOCK_H
 
@@ -29,9 +33,13 @@ typedef struct docket__side {
     struct stat side;     /* of the side file */
     struct stat database; /* device and inode, for the registry */
     uint64_t generation;  /* of the process that opened it */
-    pthread_mutex_t lock; /* guards `taken` */
+    pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t given;
     bool taken;
+    bool handed;           /* to a waiting thread */
+    unsigned waiting;      /* threads */
+    int64_t transaction;   /* where the range begins of the transaction that has taken it; 0 = none has */
+    int64_t transaction_ms;
     struct docket__side *next, **link; /* in the registry */
 } docket__side;
 
@@ -53,8 +61,14 @@ bool docket__side_is_signed(const docket__side *side, uint64_t signature);
 
 void docket__side_close(docket__side *side);
 
-/* Takes the commit lock, waiting up to `timeout_ms`; on DOCKET_STORE error->transient is DOCKET__WAITED. */
+/* Takes the commit lock, waiting up to `timeout_ms`, and after that for each transaction of a step that it then meets as
+ * long as this may last; on DOCKET_STORE error->transient is DOCKET__WAITED. */
 docket_status docket__side_take(docket__side *side, int64_t timeout_ms, docket_error *error);
+
+/* Tells those who wait that a transaction of a step has the lock, until docket__side_give. */
+void docket__side_announce(docket__side *side, int64_t limit_ms);
+
+/* From any thread. */
 void docket__side_give(docket__side *side);
 
 /* True if no other store has the file open. Others that want to open it wait until docket__side_close. */

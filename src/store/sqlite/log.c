@@ -16,19 +16,22 @@ static int note_size(void *arg, sqlite3 *db, const char *name, int frames)
     return SQLITE_OK;
 }
 
-void docket__log_watch(docket__sqlite *self)
+void docket__log_init(docket__log *log)
 {
-    self->log.step_bytes = usual_step_bytes;
-    self->log.next_bytes = usual_step_bytes;
-    sqlite3_wal_hook(self->writer.db, note_size, self);
+    *log = (docket__log){.step_bytes = usual_step_bytes, .next_bytes = usual_step_bytes};
+}
+
+void docket__log_watch(docket__sqlite *self, sqlite3 *db)
+{
+    sqlite3_wal_hook(db, note_size, self);
 }
 
 /* A checkpoint that fails is not the commit's failure: the log keeps what it has, and the next one tries again. */
 static void checkpoint(docket__sqlite *self, int mode)
 {
-    self->writer.is_impatient = true;
-    int code = sqlite3_wal_checkpoint_v2(self->writer.db, "main", mode, NULL, NULL);
-    self->writer.is_impatient = false;
+    self->writer->is_impatient = true;
+    int code = sqlite3_wal_checkpoint_v2(self->writer->db, "main", mode, NULL, NULL);
+    self->writer->is_impatient = false;
     if (code == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE) {
         self->log.bytes = 0;
     }

@@ -66,9 +66,14 @@ static bool init_locks(docket__sqlite *self)
     if (pthread_mutex_init(&self->warning_lock, NULL) != 0) {
         goto no_warning_lock;
     }
-    if (docket__wall_init(&self->wall)) {
+    if (!docket__wall_init(&self->wall)) {
+        goto no_wall;
+    }
+    if (docket__guard_init(&self->guard)) {
         return true;
     }
+    docket__wall_destroy(&self->wall);
+no_wall:
     pthread_mutex_destroy(&self->warning_lock);
 no_warning_lock:
     pthread_mutex_destroy(&self->stale_lock);
@@ -81,6 +86,7 @@ no_condition:
 
 static void free_handle(docket__sqlite *self)
 {
+    docket__guard_destroy(&self->guard);
     docket__wall_destroy(&self->wall);
     pthread_mutex_destroy(&self->warning_lock);
     pthread_mutex_destroy(&self->stale_lock);
@@ -101,6 +107,8 @@ static docket__sqlite *new_handle(const char *path, const docket_store_options *
         return NULL;
     }
     self->options = *options;
+    self->writer = &self->own;
+    docket__log_init(&self->log);
     snprintf(self->prefix, sizeof self->prefix, "%s", options->prefix);
     self->options.prefix = self->prefix;
     if (docket__path_resolve(&self->path, path, error) != DOCKET_OK) {
@@ -124,11 +132,11 @@ static docket__sqlite *new_handle(const char *path, const docket_store_options *
 
 static docket_status execute(docket__sqlite *self, const char *text, docket_error *error)
 {
-    sqlite3_stmt *statement = docket__connection_prepare(&self->writer, text, error);
+    sqlite3_stmt *statement = docket__connection_prepare(self->writer, text, error);
     if (statement == NULL) {
         return error->status;
     }
-    docket_status status = docket__connection_finish(&self->writer, statement, text, error);
+    docket_status status = docket__connection_finish(self->writer, statement, text, error);
     sqlite3_finalize(statement);
     return status;
 }
@@ -136,7 +144,7 @@ static docket_status execute(docket__sqlite *self, const char *text, docket_erro
 /* Reads the one text that a PRAGMA answers. */
 static docket_status ask(docket__sqlite *self, const char *text, char *answer, size_t room, docket_error *error)
 {
-    sqlite3_stmt *row = docket__connection_prepare(&self->writer, text, error);
+    sqlite3_stmt *row = docket__connection_prepare(self->writer, text, error);
     if (row == NULL) {
         return error->status;
     }
@@ -145,7 +153,7 @@ static docket_status ask(docket__sqlite *self, const char *text, char *answer, s
     if (code == SQLITE_ROW) {
         snprintf(answer, room, "%s", (const char *)sqlite3_column_text(row, 0));
     } else {
-        status = docket__connection_fail(&self->writer, code, text, error);
+        status = docket__connection_fail(self->writer, code, text, error);
     }
     sqlite3_finalize(row);
     return status;
@@ -217,7 +225,7 @@ static docket_status make_tables(docket__sqlite *self, docket_error *error)
     if (status != DOCKET_OK) {
         return status;
     }
-    status = docket__probe_connection(self, &self->writer, &verdict, error);
+    status = docket__probe_connection(self, self->writer, &verdict, error);
     if (status == DOCKET_OK && verdict == DOCKET__FILE_EMPTY) {
         status = execute_all(self, docket__sql_create, error);
         status = status == DOCKET_OK ? execute_all(self, docket__sql_views, error) : status;
@@ -225,7 +233,7 @@ static docket_status make_tables(docket__sqlite *self, docket_error *error)
     if (status == DOCKET_OK) {
         status = execute(self, "COMMIT", error);
     }
-    if (status != DOCKET_OK && !sqlite3_get_autocommit(self->writer.db)) {
+    if (status != DOCKET_OK && !sqlite3_get_autocommit(self->writer->db)) {
         docket_error ignored;
         execute(self, "ROLLBACK", &ignored);
     }
@@ -238,7 +246,7 @@ static docket_status prepare_transactions(docket__sqlite *self, docket_error *er
 {
     static const docket__sql needed[] = {DOCKET__SQL_BEGIN, DOCKET__SQL_COMMIT, DOCKET__SQL_ROLLBACK};
     for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
-        if (docket__connection_statement(&self->writer, needed[i], error) == NULL) {
+        if (docket__connection_statement(self->writer, needed[i], error) == NULL) {
             return error->status;
         }
     }
@@ -256,12 +264,12 @@ static docket_status open_writer(docket__sqlite *self, docket__verdict verdict, 
         return status;
     }
     bool is_new = self->file.st_size == 0;
-    docket__sqlite_prepare_connection(self, &self->writer);
-    status = docket__connection_open(&self->writer, self->path.file, SQLITE_OPEN_READWRITE, error);
+    docket__sqlite_prepare_connection(self, self->writer);
+    status = docket__connection_open(self->writer, self->path.file, SQLITE_OPEN_READWRITE, error);
     if (status != DOCKET_OK) {
         return status;
     }
-    if (sqlite3_db_readonly(self->writer.db, "main") == 1) {
+    if (sqlite3_db_readonly(self->writer->db, "main") == 1) {
         status = docket__error_set(error, DOCKET_STORE,
                                    "%s: the file cannot be written (the option read_only opens a store to look at)",
                                    self->url);
@@ -280,9 +288,9 @@ static docket_status open_writer(docket__sqlite *self, docket__verdict verdict, 
         status = docket__sqlite_check_file(self, error);
     }
     if (status == DOCKET_OK) {
-        docket__log_watch(self);
+        docket__log_watch(self, self->own.db);
     } else {
-        docket__connection_close(&self->writer);
+        docket__connection_close(self->writer);
     }
     return status;
 }
@@ -338,7 +346,7 @@ static docket_status open_to_write(docket__sqlite *self, docket__verdict verdict
             status = docket__side_sign(&self->side, &self->depot->owner, error);
         }
         if (status != DOCKET_OK) {
-            docket__connection_close(&self->writer);
+            docket__connection_close(self->writer);
         }
     }
     if (status != DOCKET_OK) {
@@ -420,7 +428,7 @@ static void leave(docket__sqlite *self)
             docket__log_empty(self);
         }
         docket__ids_clear(&self->ids);
-        docket__connection_close(&self->writer);
+        docket__connection_close(self->writer);
         docket__side_give(&self->side);
     }
 }
@@ -434,7 +442,7 @@ static void close_store(void *handle)
         leave(self);
     }
     docket__ids_clear(&self->ids);
-    docket__connection_close(&self->writer);
+    docket__connection_close(self->writer);
     docket__side_close(&self->side);
     free_handle(self);
 }
@@ -526,5 +534,7 @@ const docket_backend docket__sqlite_backend = {
     .effect = docket__sqlite_effect,
     .effects = docket__sqlite_effects,
     .crashes = docket__sqlite_crashes,
+    .transaction_begin = docket__sqlite_transaction_begin,
+    .transaction_end = docket__sqlite_transaction_end,
     .close = close_store,
 };

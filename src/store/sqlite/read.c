@@ -34,23 +34,33 @@ static docket_status take_found(docket__sqlite *self, docket__connection *reader
     return DOCKET_OK;
 }
 
+docket_status docket__sqlite_find(docket__sqlite *self, docket__connection *connection,
+                                  const docket_address *address, docket_found *found, docket_record **record,
+                                  docket_error *error)
+{
+    sqlite3_stmt *row = NULL;
+    *found = DOCKET_FOUND_NOTHING;
+    *record = NULL;
+    docket_status status = docket__connection_find(connection, address, &row, error);
+    if (row != NULL) {
+        status = take_found(self, connection, row, found, record, error);
+        sqlite3_reset(row);
+    }
+    return status;
+}
+
 docket_status docket__sqlite_lookup(void *handle, const docket_address *address, docket_found *found,
                                     docket_record **record, docket_error *error)
 {
     docket__sqlite *self = handle;
     docket__connection *reader = NULL;
-    sqlite3_stmt *row = NULL;
     *found = DOCKET_FOUND_NOTHING;
     *record = NULL;
     docket_status status = docket__pool_take(self, &reader, error);
     if (status != DOCKET_OK) {
         return status;
     }
-    status = docket__connection_find(reader, address, &row, error);
-    if (row != NULL) {
-        status = take_found(self, reader, row, found, record, error);
-        sqlite3_reset(row);
-    }
+    status = docket__sqlite_find(self, reader, address, found, record, error);
     docket__pool_give(self, reader, status);
     return status;
 }

@@ -225,7 +225,7 @@ static docket_status collect(docket__sqlite *self, sqlite3_stmt *row, doomed_row
         removal->count++;
     }
     if (code != SQLITE_DONE && code != SQLITE_ROW) {
-        status = docket__connection_fail(&self->writer, code, "finding checkpoints to remove", error);
+        status = docket__connection_fail(self->writer, code, "finding checkpoints to remove", error);
     }
     sqlite3_reset(row);
     return status;
@@ -233,12 +233,12 @@ static docket_status collect(docket__sqlite *self, sqlite3_stmt *row, doomed_row
 
 static docket_status run_for(docket__sqlite *self, docket__sql which, int64_t id, docket_error *error)
 {
-    sqlite3_stmt *statement = docket__connection_statement(&self->writer, which, error);
+    sqlite3_stmt *statement = docket__connection_statement(self->writer, which, error);
     if (statement == NULL) {
         return error->status;
     }
     sqlite3_bind_int64(statement, 1, id);
-    return docket__connection_finish(&self->writer, statement, "removing a checkpoint", error);
+    return docket__connection_finish(self->writer, statement, "removing a checkpoint", error);
 }
 
 static docket_status remove_rows(docket__sqlite *self, doomed_rows *removal, docket_error *error)
@@ -301,14 +301,14 @@ static docket_status find_filtered(docket__sqlite *self, const docket_checkpoint
 {
     int64_t last = 0;
     const char *begin = filter->execution_id != NULL ? docket__sql_find_execution : docket__sql_find;
-    docket_status status = last_id(&self->writer, &last, error);
+    docket_status status = last_id(self->writer, &last, error);
     if (status != DOCKET_OK) {
         return status;
     }
     /* Sorting what an index gives would cost more with every batch; there the first rows are as good as any. */
     const char *tail = has_index(filter) ? " LIMIT ?3" : " ORDER BY id LIMIT ?3";
     sqlite3_stmt *row =
-        prepare_filtered(&self->writer, filter, begin, tail, docket__wall_now_ms(&self->wall), error);
+        prepare_filtered(self->writer, filter, begin, tail, docket__wall_now_ms(&self->wall), error);
     if (row == NULL) {
         return error->status;
     }
@@ -354,7 +354,7 @@ docket_status docket__sqlite_purge(void *handle, uint64_t most, uint64_t *count,
     if (status != DOCKET_OK) {
         return status;
     }
-    sqlite3_stmt *row = docket__connection_statement(&self->writer, DOCKET__SQL_EXPIRED, error);
+    sqlite3_stmt *row = docket__connection_statement(self->writer, DOCKET__SQL_EXPIRED, error);
     if (row == NULL) {
         status = error->status;
     } else {
