@@ -54,42 +54,140 @@ static bool is_ascii_word(const uint8_t *text)
     return (word & UINT64_C(0x8080808080808080)) == 0;
 }
 
-enum { ASCII_BLOCK = 64 };
+/* ---- Blocks ----
+ *
+ * Long texts are looked at 64 bytes at a time, with vectors that the compiler lays out for the machine. What a byte may
+ * be depends on the three before it, which are loaded again, shifted. */
 
-/* The loop has no exit on its way, so that compilers make a few wide instructions of it. */
-static bool is_ascii_block(const uint8_t *text)
+typedef int8_t lanes __attribute__((vector_size(16)));
+
+enum { BLOCK = 64, LANES = sizeof(lanes) };
+
+static inline lanes load(const uint8_t *text)
 {
-    uint64_t words[ASCII_BLOCK / sizeof(uint64_t)];
-    uint64_t bits = 0;
-    memcpy(words, text, sizeof words);
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        bits |= words[i];
+    lanes loaded;
+    memcpy(&loaded, text, sizeof loaded);
+    return loaded;
+}
+
+static inline bool is_any(lanes found)
+{
+    uint64_t halves[2];
+    memcpy(halves, &found, sizeof halves);
+    return (halves[0] | halves[1]) != 0;
+}
+
+/* Bytes from 0x80 on are negative. */
+static inline lanes is_lead(lanes bytes, int8_t mask)
+{
+    return (bytes & mask) == mask;
+}
+
+/* Lanes whose byte may not stand behind the three before it, 0 elsewhere. */
+static inline lanes find_misplaced(const uint8_t *text)
+{
+    const int8_t e0 = (int8_t)0xe0;
+    const int8_t ed = (int8_t)0xed;
+    const int8_t f0 = (int8_t)0xf0;
+    const int8_t f4 = (int8_t)0xf4;
+    lanes byte = load(text);
+    lanes before = load(text - 1);
+    lanes follows = is_lead(before, (int8_t)0xc0) | is_lead(load(text - 2), e0) | is_lead(load(text - 3), f0);
+    lanes wrong = follows ^ (byte < (int8_t)0xc0); /* continuation bytes, and no others */
+    wrong |= ((byte & (int8_t)0xfe) == (int8_t)0xc0) | ((byte > f4) & (byte < 0)); /* never in UTF-8 */
+    wrong |= (before == e0) & (byte < (int8_t)0xa0);                               /* shorter forms exist */
+    wrong |= (before == f0) & (byte < (int8_t)0x90);
+    wrong |= (before == ed) & (byte >= (int8_t)0xa0); /* surrogates */
+    wrong |= (before == f4) & (byte >= (int8_t)0x90); /* above U+10FFFF */
+    return wrong;
+}
+
+/* Whether all bytes are `least` to 0x7f. */
+static inline bool is_block_ascii(const uint8_t *text, int8_t least)
+{
+    return !is_any((load(text) < least) | (load(text + LANES) < least) | (load(text + 2 * LANES) < least) |
+                   (load(text + 3 * LANES) < least));
+}
+
+static inline bool is_block_misplaced(const uint8_t *text, int8_t least)
+{
+    lanes wrong = {0};
+    for (int i = 0; i < BLOCK; i += LANES) {
+        lanes byte = load(text + i);
+        wrong |= find_misplaced(text + i) | ((byte >= 0) & (byte < least));
     }
-    return (bits & UINT64_C(0x8080808080808080)) == 0;
+    return is_any(wrong);
+}
+
+/* The end of well-formed characters, found one by one, from `next` to `stop` or just beyond; NULL = an ill-formed one. */
+static const uint8_t *skip_characters(const uint8_t *next, const uint8_t *stop, const uint8_t *end)
+{
+    while (next < stop) {
+        if (end - next >= (ptrdiff_t)sizeof(uint64_t) && is_ascii_word(next)) {
+            next += sizeof(uint64_t);
+            continue;
+        }
+        size_t length = measure_front(next, (size_t)(end - next));
+        if (length == 0) {
+            return NULL;
+        }
+        next += length;
+    }
+    return next;
+}
+
+/* Where the last character before `next` begins, if it might go on behind it. */
+static const uint8_t *step_back(const uint8_t *next)
+{
+    for (int i = 1; i <= 3; i++) {
+        if (next[-i] >= 0xc0) {
+            return next - i;
+        }
+    }
+    return next;
+}
+
+/* From a place with at least three bytes before it, of which the last ends a character. */
+static inline const uint8_t *skip_blocks(const uint8_t *next, const uint8_t *end, bool allows_nul)
+{
+    const int8_t least = allows_nul ? 0 : 1;
+    for (; end - next >= BLOCK; next += BLOCK) {
+        bool is_plain = next[-1] < 0x80 && is_block_ascii(next, least);
+        if (!is_plain && is_block_misplaced(next, least)) {
+            return NULL;
+        }
+    }
+    return step_back(next);
+}
+
+static inline bool holds_nul(const uint8_t *from, const uint8_t *to)
+{
+    return from < to && memchr(from, '\0', (size_t)(to - from)) != NULL;
+}
+
+static inline bool walk(const char *text, size_t size, bool allows_nul)
+{
+    const uint8_t *next = (const uint8_t *)text;
+    const uint8_t *end = next + size;
+    if (size == 0) {
+        return true;
+    }
+    if (size >= BLOCK + 2 * sizeof(uint64_t)) {
+        const uint8_t *blocks = skip_characters(next, next + 3, end);
+        bool is_good = blocks != NULL && (allows_nul || !holds_nul(next, blocks));
+        next = is_good ? skip_blocks(blocks, end, allows_nul) : NULL;
+    }
+    return next != NULL && (allows_nul || !holds_nul(next, end)) && skip_characters(next, end, end) != NULL;
 }
 
 bool docket__utf8_valid(const char *text, size_t size)
 {
-    const uint8_t *next = (const uint8_t *)text;
-    while (size > 0) {
-        if (size >= ASCII_BLOCK && is_ascii_block(next)) {
-            next += ASCII_BLOCK;
-            size -= ASCII_BLOCK;
-            continue;
-        }
-        if (size >= sizeof(uint64_t) && is_ascii_word(next)) {
-            next += sizeof(uint64_t);
-            size -= sizeof(uint64_t);
-            continue;
-        }
-        size_t length = measure_front(next, size);
-        if (length == 0) {
-            return false;
-        }
-        next += length;
-        size -= length;
-    }
-    return true;
+    return walk(text, size, true);
+}
+
+bool docket__text_valid(const char *text, size_t size)
+{
+    return walk(text, size, false);
 }
 
 static bool is_control(const uint8_t *character)

@@ -10,6 +10,9 @@ enum { DOCKET__NAME_BYTES = 255 };
 /* True if all bytes are well-formed UTF-8. A NUL is a well-formed character. */
 bool docket__utf8_valid(const char *text, size_t size);
 
+/* The same without NUL. */
+bool docket__text_valid(const char *text, size_t size);
+
 /* Length in bytes of the well-formed character at the front, 1 to 4; 0 if there is none. */
 size_t docket__utf8_front(const char *text, size_t size);
 

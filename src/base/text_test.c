@@ -7,6 +7,98 @@ static bool is_valid(const char *text)
     return docket__utf8_valid(text, strlen(text));
 }
 
+/* The plain rule, byte by byte, beside which the fast one is held. */
+static bool is_valid_slowly(const char *text, size_t size)
+{
+    while (size > 0) {
+        size_t length = docket__utf8_front(text, size);
+        if (length == 0) {
+            return false;
+        }
+        text += length;
+        size -= length;
+    }
+    return true;
+}
+
+/* What is well formed and what is not, at every place of a text that is long enough for blocks. */
+static void long_texts_are_judged_alike_at_every_place(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {"\x80",
+                                         "\xc0\x80",
+                                         "\xc2\x80",
+                                         "\xc2",
+                                         "\xdf\xbf",
+                                         "\xe0\x9f\xbf",
+                                         "\xe0\xa0\x80",
+                                         "\xe2\x82",
+                                         "\xed\x9f\xbf",
+                                         "\xed\xa0\x80",
+                                         "\xef\xbf\xbf",
+                                         "\xf0\x8f\xbf\xbf",
+                                         "\xf0\x90\x80\x80",
+                                         "\xf0\x9f\x98",
+                                         "\xf4\x8f\xbf\xbf",
+                                         "\xf4\x90\x80\x80",
+                                         "\xf5\x80\x80\x80",
+                                         "\xc2\x80\x80",
+                                         "\xf0\x90\x80\x80\x80",
+                                         "\xff",
+                                         "\x7f"};
+    static const char *const grounds[] = {"a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+    char text[240];
+    for (size_t ground = 0; ground < sizeof grounds / sizeof grounds[0]; ground++) {
+        for (size_t piece = 0; piece < sizeof pieces / sizeof pieces[0]; piece++) {
+            size_t length = strlen(pieces[piece]);
+            for (size_t at = 0; at + length <= sizeof text; at++) {
+                for (size_t i = 0; i < sizeof text; i++) {
+                    text[i] = grounds[ground][i % strlen(grounds[ground])];
+                }
+                memcpy(text + at, pieces[piece], length);
+                for (size_t size = at + length; size <= sizeof text; size += 7) {
+                    bool expected = is_valid_slowly(text, size);
+                    assert_int_equal(docket__utf8_valid(text, size), expected);
+                    assert_int_equal(docket__text_valid(text, size), expected);
+                }
+            }
+        }
+    }
+}
+
+static void random_texts_are_judged_alike(void **state)
+{
+    (void)state;
+    uint64_t seed = 20240229;
+    char text[200];
+    size_t valid = 0;
+    for (size_t round = 0; round < 20000; round++) {
+        for (size_t i = 0; i < sizeof text; i++) {
+            seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+            text[i] = round % 2 == 0 ? (char)(seed >> 56) : (char)(i % 2 == 0 ? 0xc3 : 0x80 | (seed >> 58));
+        }
+        text[seed >> 57] = round % 4 == 1 ? text[seed >> 57] : (char)(seed >> 40);
+        valid += is_valid_slowly(text, sizeof text);
+        assert_int_equal(docket__utf8_valid(text, sizeof text), is_valid_slowly(text, sizeof text));
+    }
+    assert_true(valid > 1000);
+}
+
+static void a_text_has_no_nul(void **state)
+{
+    (void)state;
+    char text[200];
+    assert_true(docket__text_valid(NULL, 0));
+    for (size_t at = 0; at < sizeof text; at++) {
+        memset(text, 'a', sizeof text);
+        memcpy(text + 100, "\xc3\xa9", 2);
+        assert_true(docket__text_valid(text, sizeof text));
+        text[at] = at == 100 || at == 101 ? text[at] : '\0';
+        assert_int_equal(docket__text_valid(text, sizeof text), at == 100 || at == 101);
+        assert_true(docket__utf8_valid(text, sizeof text));
+    }
+}
+
 /* Unicode 15, table 3-7, and the ill-formed sequences of RFC 3629. */
 static void only_well_formed_utf8_is_valid(void **state)
 {
@@ -137,9 +229,15 @@ static void cut_leaves_whole_characters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(only_well_formed_utf8_is_valid),      cmocka_unit_test(front_is_measured),
-        cmocka_unit_test(names_have_1_to_255_printable_bytes), cmocka_unit_test(wrong_name_is_explained),
-        cmocka_unit_test(unprintable_bytes_are_escaped),       cmocka_unit_test(cut_leaves_whole_characters),
+        cmocka_unit_test(long_texts_are_judged_alike_at_every_place),
+        cmocka_unit_test(random_texts_are_judged_alike),
+        cmocka_unit_test(a_text_has_no_nul),
+        cmocka_unit_test(only_well_formed_utf8_is_valid),
+        cmocka_unit_test(front_is_measured),
+        cmocka_unit_test(names_have_1_to_255_printable_bytes),
+        cmocka_unit_test(wrong_name_is_explained),
+        cmocka_unit_test(unprintable_bytes_are_escaped),
+        cmocka_unit_test(cut_leaves_whole_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/map.h"
 #include "type/field.h"
 #include "type/schema.h"
@@ -13,11 +14,11 @@ typedef struct pair {
     const docket_type *stored, *wanted;
 } pair;
 
-/* Two nested types may meet along many ways: those that were found to fit are kept, so that each pair is looked at
- * once. */
+/* Two nested types may meet along many ways, and messages in circles: each pair is looked at once. If one does not fit,
+ * none does. */
 typedef struct comparing {
     docket_arena arena;
-    docket__map fitting; /* by pair */
+    docket__map met; /* by pair */
     char *why;
 } comparing;
 
@@ -53,26 +54,48 @@ static docket_status compare_field(comparing *self, const docket_type *stored, c
                : DOCKET_OK;
 }
 
-static docket_status compare(comparing *self, const docket_type *stored, const docket_type *wanted)
+/* New members must do without a value. */
+static docket_status compare_fields(comparing *self, const docket_type *stored, const docket_type *wanted)
 {
-    const pair met = {stored, wanted};
-    if (docket__map_get(&self->fitting, &met, sizeof met) != NULL) {
-        return DOCKET_OK;
-    }
-    if (((stored->flags & wanted->flags) & DOCKET_TYPE_STRUCT) == 0) {
-        snprintf(self->why, DOCKET__OLDER_WHY, "only a struct can have an older form");
-        return DOCKET_TYPE;
-    }
     docket_status status = DOCKET_OK;
     for (size_t i = 0; i < stored->schema->field_count && status == DOCKET_OK; i++) {
         const docket_field *field = &stored->schema->fields[i];
         status = compare_field(self, stored, field, find(wanted->schema, field->number));
     }
-    pair *kept = status == DOCKET_OK ? docket__arena_copy(&self->arena, &met, sizeof met) : NULL;
-    if (status != DOCKET_OK) {
-        return status;
+    for (size_t i = 0; i < wanted->schema->field_count && status == DOCKET_OK; i++) {
+        const docket_field *field = &wanted->schema->fields[i];
+        if (field->label == DOCKET_LABEL_REQUIRED && find(stored->schema, field->number) == NULL) {
+            snprintf(self->why, DOCKET__OLDER_WHY,
+                     "the required member %.60s (%u) of the program's %.40s is not in it", field->name,
+                     (unsigned)field->number, wanted->name);
+            status = DOCKET_TYPE;
+        }
     }
-    return kept == NULL ? DOCKET_NO_MEMORY : docket__map_put(&self->fitting, kept, sizeof *kept, kept);
+    return status;
+}
+
+static docket_status compare(comparing *self, const docket_type *stored, const docket_type *wanted)
+{
+    const pair met = {stored, wanted};
+    if (docket__map_get(&self->met, &met, sizeof met) != NULL) {
+        return DOCKET_OK;
+    }
+    if (((stored->flags & wanted->flags) & (DOCKET_TYPE_STRUCT | DOCKET_TYPE_MESSAGE)) == 0) {
+        snprintf(self->why, DOCKET__OLDER_WHY, "only a struct or a message can have an older form");
+        return DOCKET_TYPE;
+    }
+    pair *kept = docket__arena_copy(&self->arena, &met, sizeof met);
+    docket_status status = kept != NULL ? docket__map_put(&self->met, kept, sizeof *kept, kept) : DOCKET_NO_MEMORY;
+    return status == DOCKET_OK ? compare_fields(self, stored, wanted) : status;
+}
+
+/* The program's type as it can be compared: a message tells its fields when it is asked. */
+static docket_status describe(comparing *self, const docket_type *type, const docket_type **described,
+                              docket_error *error)
+{
+    *described = docket__type_base(type);
+    return (*described)->describe != NULL ? (*described)->describe(*described, &self->arena, described, error)
+                                          : DOCKET_OK;
 }
 
 /* The description must be the one of the record's layout: it is stored apart from the record and not under its checksum. */
@@ -91,26 +114,52 @@ static docket_status read_schema(docket_bytes bytes, const docket_record *record
     return status;
 }
 
-docket_status docket__older_check(docket_store *store, const docket_record *record, const docket_type *type,
-                                  char why[DOCKET__OLDER_WHY], docket_error *error)
+static docket_status check(docket_store *store, const docket_record *record, const docket_type *type,
+                           comparing *self, docket_error *error)
 {
     docket_buffer bytes = {0};
     const docket_type *stored = NULL;
-    comparing self = {.why = why};
+    const docket_type *wanted = NULL;
     docket_status status = docket__store_schema(store, record->type, record->fingerprint, &bytes, error);
     if (status == DOCKET_OK && bytes.size == 0) {
-        snprintf(why, DOCKET__OLDER_WHY, "the store keeps no description of it");
+        snprintf(self->why, DOCKET__OLDER_WHY, "the store keeps no description of it");
         status = DOCKET_TYPE;
     }
     if (status == DOCKET_OK) {
-        status = read_schema(docket_buffer_bytes(&bytes), record, &self.arena, &stored, error);
+        status = read_schema(docket_buffer_bytes(&bytes), record, &self->arena, &stored, error);
     }
     if (status == DOCKET_OK) {
-        status = compare(&self, docket__type_base(stored), docket__type_base(type));
+        status = describe(self, type, &wanted, error);
+    }
+    if (status == DOCKET_OK) {
+        status = compare(self, docket__type_base(stored), wanted);
         status = status == DOCKET_NO_MEMORY ? docket__error_no_memory(error) : status;
     }
-    docket__map_release(&self.fitting);
-    docket__arena_release(&self.arena);
     docket__buffer_release(&bytes);
+    return status;
+}
+
+/* The two layouts are all that the answer depends on, so it is found out once for each pair of them. */
+docket_status docket__older_check(docket_store *store, const docket_record *record, const docket__graph_type *type,
+                                  char why[DOCKET__OLDER_WHY], docket_error *error)
+{
+    comparing self = {.why = why};
+    uint8_t fact[32];
+    const docket_bytes parts[] = {{(const uint8_t *)"older form", sizeof "older form"},
+                                  {record->fingerprint, sizeof record->fingerprint},
+                                  {type->fingerprint, sizeof type->fingerprint}};
+    docket_status status = docket__sha256(parts, sizeof parts / sizeof parts[0], fact);
+    if (status != DOCKET_OK) {
+        return docket__error_set(error, status, "the layouts could not be compared");
+    }
+    if (docket__store_knows(store, fact)) {
+        return DOCKET_OK;
+    }
+    status = check(store, record, type->type, &self, error);
+    if (status == DOCKET_OK) {
+        docket__store_learn(store, fact);
+    }
+    docket__map_release(&self.met);
+    docket__arena_release(&self.arena);
     return status;
 }

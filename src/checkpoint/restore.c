@@ -32,7 +32,7 @@ static docket_status check_layout(const docket_record *record, const docket__gra
     if (!same_name || older == NULL) {
         return refuse_type(record, type, NULL, error);
     }
-    docket_status status = docket__older_check(older, record, type->type, why, error);
+    docket_status status = docket__older_check(older, record, type, why, error);
     return status == DOCKET_TYPE ? refuse_type(record, type, why, error) : status;
 }
 

@@ -18,8 +18,8 @@ typedef struct decoding {
     unsigned depth;
 } decoding;
 
-/* A message that is being read. At its first list entry all lists in these bytes are counted, and their arrays taken;
- * from then on the n_… members count the elements that are filled. */
+/* A message that is being read. At its first element of a list all lists in these bytes are counted, and their arrays
+ * taken; from then on the n_… members count the elements that are filled. Packed numbers come with their count. */
 typedef struct reading {
     const docket__path *path;
     const docket__message *message;
@@ -81,7 +81,7 @@ static void *take_array(decoding *self, size_t count, size_t size)
     return __builtin_mul_overflow(count, size, &total) ? NULL : docket_arena_alloc(self->arena, total);
 }
 
-static docket_status read_tag(decoding *self, reading *in, entry *read)
+static inline docket_status read_tag(decoding *self, reading *in, entry *read)
 {
     uint64_t tag = 0;
     const uint8_t *behind = docket__varint_take(in->next, in->end, &tag);
@@ -103,7 +103,7 @@ static docket_status read_tag(decoding *self, reading *in, entry *read)
     return DOCKET_OK;
 }
 
-static docket_status read_entry(decoding *self, reading *in, entry *read)
+static inline docket_status read_entry(decoding *self, reading *in, entry *read)
 {
     in->start = in->next;
     docket_status status = read_tag(self, in, read);
@@ -163,7 +163,7 @@ static void store_number(const docket__message_field *field, uint64_t number, ui
 /* An empty text of a field with presence gets a place of its own: protobuf-c takes the default's for "not set". */
 static docket_status store_text(decoding *self, const reading *in, const entry *read, uint8_t *at)
 {
-    if (memchr(read->data, '\0', read->size) != NULL || !docket__utf8_valid((const char *)read->data, read->size)) {
+    if (!docket__text_valid((const char *)read->data, read->size)) {
         return fail_entry(self, in, read, "text that is not UTF-8 without NUL");
     }
     bool has_presence = read->field->label == PROTOBUF_C_LABEL_OPTIONAL || docket__message_is_choice(read->field);
@@ -386,7 +386,7 @@ static uint8_t *next_element(const reading *in, const docket__message_field *fie
     return elements + index * docket__message_forms[field->type].size;
 }
 
-/* Has just been counted, so there is room for all of it. */
+/* What was not counted ahead is nearly always all of the list. */
 static docket_status store_packed(decoding *self, const reading *in, const entry *read)
 {
     const docket__message_field *field = read->field;
@@ -394,10 +394,16 @@ static docket_status store_packed(decoding *self, const reading *in, const entry
     uint8_t *side = in->value + field->quantifier_offset;
     size_t count = docket__count_load(side);
     uint8_t *element = NULL;
-    memcpy(&element, in->value + field->offset, sizeof element);
-    if (read->size == 0) {
-        return DOCKET_OK;
+    size_t more = 0;
+    docket_status status = DOCKET_OK;
+    if (!in->has_counted) {
+        status = count_elements(self, in, read, &more);
+        status = status == DOCKET_OK ? take_list(self, in, field, more) : status;
     }
+    if (status != DOCKET_OK || read->size == 0) {
+        return status;
+    }
+    memcpy(&element, in->value + field->offset, sizeof element);
     if (count > 0) { /* else there may be none at all, of malformed bytes */
         element += count * form.size;
     }
@@ -474,15 +480,15 @@ static docket_status decode_entry(decoding *self, reading *in)
     if (is_single) {
         return decode_single(self, in, &read);
     }
+    if (read.field != NULL && docket__message_is_number(read.field) && read.wire == DOCKET__WIRE_BYTES) {
+        return store_packed(self, in, &read);
+    }
     if (!in->has_counted) {
         in->next = in->start;
         return count_lists(self, in);
     }
     if (read.field == NULL) {
         return store_unknown(self, in, &read);
-    }
-    if (docket__message_is_number(read.field) && read.wire == DOCKET__WIRE_BYTES) {
-        return store_packed(self, in, &read);
     }
     return store_value(self, in, &read, next_element(in, read.field));
 }

@@ -258,12 +258,12 @@ static docket_status encode_map(encoding *self, const docket__path *path, const 
     }
     if (!docket__entries_in_order(field, entries, count)) {
         const void **sorted = take_scratch(self, count, sizeof *sorted);
-        const void **spare = take_scratch(self, count, sizeof *spare);
-        if (sorted == NULL || spare == NULL) {
+        docket__ranked *room = take_scratch(self, count, 2 * sizeof *room);
+        if (sorted == NULL || room == NULL) {
             return DOCKET_NO_MEMORY;
         }
         memcpy(sorted, entries, count * sizeof *sorted);
-        count = docket__entries_arrange(field, sorted, spare, count);
+        count = docket__entries_arrange(field, sorted, room, count);
         entries = sorted;
     }
     docket_status status = DOCKET_OK;

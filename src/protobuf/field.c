@@ -119,14 +119,8 @@ bool docket__message_is_map(const docket__message *message, const docket__messag
            is_entry_name(entry->name + length + 1, field->name);
 }
 
-const docket__message_field *docket__message_find(const docket__message *message, uint32_t number, size_t *hint)
+const docket__message_field *docket__message_search(const docket__message *message, uint32_t number, size_t *hint)
 {
-    for (size_t i = *hint; i < message->n_fields && i <= *hint + 1; i++) {
-        if (message->fields[i].id == number) {
-            *hint = i;
-            return &message->fields[i];
-        }
-    }
     size_t low = 0;
     size_t high = message->n_fields;
     while (low < high) {

@@ -106,8 +106,21 @@ bool docket__message_has(const docket__message_field *field, const uint8_t *mess
  * entry neither is ever left out. */
 bool docket__message_is_map(const docket__message *message, const docket__message_field *field);
 
-/* The field with a number, looked for first where the last one was found (*hint, 0 at first); NULL = none. */
-const docket__message_field *docket__message_find(const docket__message *message, uint32_t number, size_t *hint);
+/* The field with a number; NULL = none. */
+const docket__message_field *docket__message_search(const docket__message *message, uint32_t number, size_t *hint);
+
+/* The same, looked for first where the last one was found (*hint, 0 at first), and behind it. */
+static inline const docket__message_field *docket__message_find(const docket__message *message, uint32_t number,
+                                                                size_t *hint)
+{
+    for (size_t i = *hint; i < message->n_fields && i <= *hint + 1; i++) {
+        if (message->fields[i].id == number) {
+            *hint = i;
+            return &message->fields[i];
+        }
+    }
+    return docket__message_search(message, number, hint);
+}
 
 enum { DOCKET__FIELDS_ON_STACK = 64 };
 
@@ -128,8 +141,14 @@ bool docket__unknown_is_whole(const docket__unknown *unknown);
 /* True if the entries stand in strictly ascending order of their keys. None of them is NULL. */
 bool docket__entries_in_order(const docket__message_field *field, const void *const *entries, size_t count);
 
-/* Sorts entries by key and drops all but the last of each key; `spare` has room for as many. Returns how many are left. */
-size_t docket__entries_arrange(const docket__message_field *field, const void **entries, const void **spare,
+/* An entry, and the part of its key that tells most of them apart, as a number. */
+typedef struct docket__ranked {
+    uint64_t rank;
+    const void *entry;
+} docket__ranked;
+
+/* Sorts entries by key and drops all but the last of each key; `room` is for twice as many. Returns how many are left. */
+size_t docket__entries_arrange(const docket__message_field *field, const void **entries, docket__ranked *room,
                                size_t count);
 
 /* Sorts unknown fields by number; those of one number keep their order. */

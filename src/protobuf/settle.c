@@ -168,11 +168,11 @@ static docket_status arrange_map(settling *self, const docket__message_field *fi
     if (docket__entries_in_order(field, entries, *count)) {
         return DOCKET_OK;
     }
-    const void **spare = docket_arena_alloc(self->arena, *count * sizeof *spare);
-    if (spare == NULL || change(self, elements) != DOCKET_OK) {
+    docket__ranked *room = docket_arena_alloc(self->arena, 2 * *count * sizeof *room);
+    if (room == NULL || change(self, elements) != DOCKET_OK) {
         return DOCKET_NO_MEMORY;
     }
-    *count = docket__entries_arrange(field, (const void **)(void *)elements->copy, spare, *count);
+    *count = docket__entries_arrange(field, (const void **)(void *)elements->copy, room, *count);
     return DOCKET_OK;
 }
 

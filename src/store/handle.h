@@ -2,6 +2,8 @@
 #ifndef DOCKET_STORE_HANDLE_H
 #define DOCKET_STORE_HANDLE_H
 
+#include "base/arena.h"
+#include "base/map.h"
 #include "store/depot.h"
 #include "store/queue.h"
 
@@ -20,6 +22,9 @@ struct docket_store {
     atomic_bool in_transaction;
     docket__claims claims;
     docket__queue queue;
+    pthread_mutex_t facts_lock; /* guards the two below */
+    docket__map facts;
+    docket_arena facts_memory;
 };
 
 /* Reads a program's options and puts the defaults in the place of zeros. DOCKET_INVALID names the option. */

@@ -11,13 +11,7 @@
 static docket_status fetch_schema(docket_store *store, const docket_record *record, docket_buffer *schema,
                                   docket_error *error)
 {
-    docket__retry retry;
-    docket_status status;
-    docket__retry_begin(&retry, store, INT64_MAX);
-    do {
-        docket__buffer_clear(schema);
-        status = store->backend->schema(store->self, record->type, record->fingerprint, schema, error);
-    } while (status != DOCKET_OK && docket__retry_again(&retry, status, error));
+    docket_status status = docket__store_schema(store, record->type, record->fingerprint, schema, error);
     if (status == DOCKET_OK && schema->size == 0) {
         status = docket__error_set(error, DOCKET_UNSUPPORTED, "the store keeps no description of the type %s",
                                    record->type);

@@ -108,6 +108,9 @@ static docket_status wrap_backend(docket_store **store, const char *name, const 
         docket__free(made);
         return docket__error_no_memory(error);
     }
+    pthread_mutex_init(&made->facts_lock, NULL);
+    made->facts = (docket__map){0};
+    made->facts_memory = (docket_arena){0};
     atomic_init(&made->references, 1);
     made->backend = backend;
     made->self = self;
@@ -290,6 +293,9 @@ static void destroy(docket_store *store)
     docket__queue_destroy(&store->queue);
     docket__claims_destroy(&store->claims);
     docket__depot_unref(store->depot);
+    docket__map_release(&store->facts);
+    docket__arena_release(&store->facts_memory);
+    pthread_mutex_destroy(&store->facts_lock);
     docket__free(store->name);
     docket__free(store);
 }
@@ -499,6 +505,24 @@ docket_status docket__store_schema(docket_store *store, const char *type, const 
         status = store->backend->schema(store->self, type, fingerprint, out, error);
     } while (status != DOCKET_OK && docket__retry_again(&retry, status, error));
     return status;
+}
+
+bool docket__store_knows(docket_store *store, const uint8_t fact[32])
+{
+    pthread_mutex_lock(&store->facts_lock);
+    bool is_known = docket__map_get(&store->facts, fact, 32) != NULL;
+    pthread_mutex_unlock(&store->facts_lock);
+    return is_known;
+}
+
+void docket__store_learn(docket_store *store, const uint8_t fact[32])
+{
+    pthread_mutex_lock(&store->facts_lock);
+    if (docket__map_get(&store->facts, fact, 32) == NULL) {
+        void *kept = docket__arena_copy(&store->facts_memory, fact, 32);
+        (void)!(kept != NULL && docket__map_put(&store->facts, kept, 32, kept) == DOCKET_OK);
+    }
+    pthread_mutex_unlock(&store->facts_lock);
 }
 
 typedef struct watched_visit {

@@ -44,6 +44,11 @@ docket_status docket__store_lookup(docket_store *store, const docket_address *ad
 docket_status docket__store_schema(docket_store *store, const char *type, const uint8_t fingerprint[32],
                                    docket_buffer *out, docket_error *error);
 
+/* What was found out with effort and stays true, by its digest: kept as long as the store is open, or, when memory is
+ * short, not at all. */
+bool docket__store_knows(docket_store *store, const uint8_t fact[32]);
+void docket__store_learn(docket_store *store, const uint8_t fact[32]);
+
 /* As the backend's scan, with retries (of the start only). */
 docket_status docket__store_scan(docket_store *store, const char *execution_id, int64_t deadline_ms,
                                  docket_record_visit *each, void *arg, docket_error *error);

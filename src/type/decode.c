@@ -22,16 +22,19 @@ typedef struct decoding {
 } decoding;
 
 /* A message that is being read. At its first list entry all its lists are counted and their arrays taken; from then on
- * the NAME_count members count the elements that are filled. */
+ * the NAME_count members count the elements that are filled. Packed numbers of the last list come with their count: if
+ * they turn out not to be all, the message is read again from its begin. */
 typedef struct message {
     const docket__path *path;
     const docket_schema *schema;
     uint8_t *value;
     const uint8_t *start; /* of the field at hand, for messages */
+    const uint8_t *begin;
     const uint8_t *next;
     const uint8_t *end;
     size_t hint;
     bool has_counted;
+    bool has_last; /* of the lists, which was not counted ahead */
 } message;
 
 /* One field as it stands in the bytes. */
@@ -60,7 +63,7 @@ static docket_status fail_field(decoding *self, const message *in, const docket_
     return fail(self, &path, in->start, problem);
 }
 
-static docket_status read_tag(decoding *self, message *in, entry *read)
+static inline docket_status read_tag(decoding *self, message *in, entry *read)
 {
     uint64_t tag = 0;
     const uint8_t *behind = docket__varint_get(in->next, in->end, &tag);
@@ -92,7 +95,7 @@ static docket_status read_fixed(decoding *self, message *in, entry *read, size_t
     return DOCKET_OK;
 }
 
-static docket_status read_entry(decoding *self, message *in, entry *read)
+static inline docket_status read_entry(decoding *self, message *in, entry *read)
 {
     in->start = in->next;
     docket_status status = read_tag(self, in, read);
@@ -155,15 +158,14 @@ static docket_status store_number(decoding *self, const message *in, const docke
 
 static docket_status store_text(decoding *self, const message *in, const entry *read, uint8_t *at)
 {
-    const char *bytes = (const char *)read->data;
-    if (memchr(bytes, '\0', read->size) != NULL || !docket__utf8_valid(bytes, read->size)) {
+    if (!docket__text_valid((const char *)read->data, read->size)) {
         return fail_field(self, in, read->field, "text that is not UTF-8 without NUL");
     }
     char *text = docket__arena_take(self->arena, read->size + 1, 1);
     if (text == NULL) {
         return DOCKET_NO_MEMORY;
     }
-    memcpy(text, bytes, read->size);
+    memcpy(text, read->data, read->size);
     text[read->size] = '\0';
     docket__pointer_store(at, text);
     return DOCKET_OK;
@@ -224,8 +226,7 @@ static docket_status store_single_nested(decoding *self, const message *in, cons
 static docket_status store_file(decoding *self, const message *in, const entry *read, uint8_t *at)
 {
     bool is_element = read->field->label == DOCKET_LABEL_LIST;
-    size_t index =
-        is_element ? docket__count_load(in->value + read->field->side_offset) - 1 : DOCKET__PATH_WHOLE;
+    size_t index = is_element ? docket__count_load(in->value + read->field->side_offset) - 1 : DOCKET__PATH_WHOLE;
     docket__path path = {in->path, read->field->name, index};
     memset(at, 0, sizeof(docket_file));
     docket_status status =
@@ -372,6 +373,38 @@ static docket_status store_element(decoding *self, const message *in, const entr
     return store_value(self, in, read, element);
 }
 
+static bool is_last_list(const docket_schema *schema, const docket_field *field)
+{
+    const docket_field *end = schema->fields + schema->field_count;
+    do {
+        field++;
+    } while (field < end && field->label != DOCKET_LABEL_LIST);
+    return field == end;
+}
+
+static docket_status store_last(decoding *self, message *in, const entry *read)
+{
+    size_t count = 0;
+    docket_status status = count_elements(self, in, read, &count);
+    if (status == DOCKET_OK) {
+        docket__count_store(in->value + read->field->side_offset, count);
+        status = take_list(self, in, read->field);
+    }
+    in->has_last = true;
+    return status == DOCKET_OK ? store_packed(self, in, read) : status;
+}
+
+static docket_status restart(decoding *self, message *in)
+{
+    for (size_t i = 0; i < in->schema->field_count; i++) {
+        if (in->schema->fields[i].label == DOCKET_LABEL_LIST) {
+            docket__count_store(in->value + in->schema->fields[i].side_offset, 0);
+        }
+    }
+    in->next = in->has_last ? in->begin : in->start;
+    return count_lists(self, in);
+}
+
 static docket_status decode_entry(decoding *self, message *in)
 {
     entry read;
@@ -385,18 +418,23 @@ static docket_status decode_entry(decoding *self, message *in)
         }
         return store_value(self, in, &read, in->value + read.field->offset);
     }
-    if (!in->has_counted) {
-        in->next = in->start;
-        return count_lists(self, in);
+    if (in->has_counted) {
+        return store_element(self, in, &read);
     }
-    return store_element(self, in, &read);
+    bool is_packed = read.wire == DOCKET__WIRE_BYTES && docket__kind_is_number(read.field->kind);
+    return is_packed && !in->has_last && is_last_list(in->schema, read.field) ? store_last(self, in, &read)
+                                                                              : restart(self, in);
 }
 
 static docket_status decode_struct(decoding *self, const docket__path *path, const docket_type *type,
                                    docket_bytes bytes, uint8_t *value)
 {
-    message in = {
-        .path = path, .schema = type->schema, .value = value, .next = bytes.data, .end = bytes.data + bytes.size};
+    message in = {.path = path,
+                  .schema = type->schema,
+                  .value = value,
+                  .begin = bytes.data,
+                  .next = bytes.data,
+                  .end = bytes.data + bytes.size};
     if (self->depth == DOCKET__DEEPEST_NESTING) {
         return fail(self, path, in.next, "nested too deeply");
     }

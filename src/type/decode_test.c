@@ -293,6 +293,30 @@ static void small_inputs_cannot_ask_for_much(void **state)
     test_allocator_end();
 }
 
+/* Packed numbers of the last list are taken as they come; what says that there are more comes too late. */
+DOCKET_STRUCT(Trailing, (LIST(STRING), texts), (INT32, number), (LIST(INT32), numbers));
+
+static void lists_in_pieces_are_put_together(void **state)
+{
+    (void)state;
+    static const char whole[] = "\x1a\x02\x01\x02\x10\x07\x0a\x01"
+                                "a\x1a\x01\x03\x0a\x01"
+                                "b\x18\x04";
+    Trailing value = {0};
+    docket_error error;
+    docket_status status = docket_decode(DOCKET_OF(Trailing), (docket_bytes){(const uint8_t *)whole, sizeof whole - 1},
+                                         &arena, &value, &error);
+    assert_status(DOCKET_OK, status);
+    assert_int_equal(value.numbers_count, 4);
+    for (int32_t i = 0; i < 4; i++) {
+        assert_int_equal(value.numbers[i], i + 1);
+    }
+    assert_int_equal(value.texts_count, 2);
+    assert_string_equal(value.texts[0], "a");
+    assert_string_equal(value.texts[1], "b");
+    assert_int_equal(value.number, 7);
+}
+
 static void repeated_sub_message_takes_memory_once(void **state)
 {
     (void)state;
@@ -391,6 +415,7 @@ static void random_damage_is_refused_or_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(lists_in_pieces_are_put_together, release_arena),
         cmocka_unit_test_teardown(nothing_is_zero_with_empty_texts, release_arena),
         cmocka_unit_test_teardown(every_value_comes_back, release_arena),
         cmocka_unit_test_teardown(nothing_points_into_the_input, release_arena),

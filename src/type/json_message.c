@@ -142,7 +142,7 @@ static docket_status write_bytes(writing *self, const docket__path *path, const 
         docket__json_put_bytes(self, bytes);
         return DOCKET_OK;
     }
-    if (bytes.size > 0 && (memchr(text, '\0', bytes.size) != NULL || !docket__utf8_valid(text, bytes.size))) {
+    if (!docket__text_valid(text, bytes.size)) {
         return fail(self, path, "text that is not UTF-8 without NUL");
     }
     docket__json_put_string(self->out, text, bytes.size);

@@ -11,6 +11,7 @@
 
 #include <docket/protobuf.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 DOCKET_PROTOBUF(Sample__Everything, sample__everything);
@@ -176,6 +177,68 @@ static void last_entry_of_a_key_counts(void **state)
         assert_int_equal(all[i]->n_weights, 2);
         assert_true(all[i]->weights[0]->key == 5 && all[i]->weights[0]->value == 3);
         assert_true(all[i]->weights[1]->key == UINT64_MAX && all[i]->weights[1]->value == 2);
+    }
+}
+
+/* Keys that differ early, late, or not at all, in a map that is large enough for the sort by bytes. */
+static void large_maps_are_sorted(void **state)
+{
+    (void)state;
+    enum { COUNT = 3000 };
+    static char keys[COUNT][40];
+    static Sample__Everything__CountsEntry entries[COUNT];
+    static Sample__Everything__CountsEntry *list[COUNT];
+    static const char *const forms[] = {"customers/%u", "customers/of the north/%u", "customers/%u/of the north",
+                                        "%u"};
+    uint32_t seed = 12345;
+    Sample__Everything value = SAMPLE__EVERYTHING__INIT;
+    for (size_t common = 0; common < 2; common++) {
+        for (size_t i = 0; i < COUNT; i++) {
+            seed = seed * 1664525 + 1013904223;
+            sample__everything__counts_entry__init(&entries[i]);
+            snprintf(keys[i], sizeof keys[i], forms[seed >> 8 & (common == 0 ? 1 : 3)],
+                     (unsigned)(seed >> 12 & 0x3ff));
+            entries[i].key = i % 500 == 7 && common == 1 ? NULL : keys[i];
+            entries[i].value = (int32_t)i;
+            list[i] = &entries[i];
+        }
+        value.counts = list, value.n_counts = COUNT;
+        assert_status(DOCKET_OK, encode(DOCKET_OF(Sample__Everything), &value));
+        Sample__Everything *read = decode(DOCKET_OF(Sample__Everything), bytes.data, bytes.size);
+        assert_true(read->n_counts > 1000 && read->n_counts < COUNT);
+        for (size_t i = 0; i < read->n_counts; i++) {
+            assert_true(i == 0 || strcmp(read->counts[i - 1]->key, read->counts[i]->key) < 0);
+            for (size_t k = (size_t)read->counts[i]->value + 1; k < COUNT; k++) {
+                assert_string_not_equal(entries[k].key != NULL ? entries[k].key : "", read->counts[i]->key);
+            }
+        }
+    }
+}
+
+static void large_maps_of_numbers_are_sorted(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000 };
+    static Sample__Everything__BlobsEntry entries[COUNT];
+    static Sample__Everything__BlobsEntry *list[COUNT];
+    static Sample__Everything__PointsByNumberEntry points[COUNT];
+    static Sample__Everything__PointsByNumberEntry *point_list[COUNT];
+    uint64_t seed = 99;
+    Sample__Everything value = SAMPLE__EVERYTHING__INIT;
+    for (size_t i = 0; i < COUNT; i++) {
+        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+        sample__everything__blobs_entry__init(&entries[i]);
+        sample__everything__points_by_number_entry__init(&points[i]);
+        entries[i].key = (int64_t)seed, points[i].key = (int32_t)(seed >> 20);
+        list[i] = &entries[i], point_list[i] = &points[i];
+    }
+    value.blobs = list, value.n_blobs = COUNT;
+    value.points_by_number = point_list, value.n_points_by_number = COUNT;
+    Sample__Everything *copied = copy(DOCKET_OF(Sample__Everything), &value);
+    assert_int_equal(copied->n_blobs, COUNT);
+    for (size_t i = 1; i < COUNT; i++) {
+        assert_true(copied->blobs[i - 1]->key < copied->blobs[i]->key);
+        assert_true(copied->points_by_number[i - 1]->key < copied->points_by_number[i]->key);
     }
 }
 
@@ -740,6 +803,8 @@ int main(void)
         cmocka_unit_test_teardown(descriptors_are_checked, stop),
         cmocka_unit_test_teardown(maps_have_one_order, stop),
         cmocka_unit_test_teardown(last_entry_of_a_key_counts, stop),
+        cmocka_unit_test_teardown(large_maps_are_sorted, stop),
+        cmocka_unit_test_teardown(large_maps_of_numbers_are_sorted, stop),
         cmocka_unit_test_teardown(only_a_map_is_sorted, stop),
         cmocka_unit_test_teardown(entries_are_complete, stop),
         cmocka_unit_test_teardown(signs_of_zero_are_kept, stop),

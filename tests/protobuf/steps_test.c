@@ -9,6 +9,9 @@
 DOCKET_PROTOBUF(Sample__Everything, sample__everything);
 DOCKET_PROTOBUF(Sample__Plain, sample__plain);
 DOCKET_PROTOBUF(Sample__Tree, sample__tree);
+DOCKET_PROTOBUF(Sample__Point, sample__point);
+DOCKET_PROTOBUF(Sample__WiderPoint, sample__wider_point);
+DOCKET_PROTOBUF(Legacy__Inner, legacy__inner);
 DOCKET_PROTOBUF(Legacy__Old, legacy__old);
 DOCKET_STRUCT(Count, (INT64, count));
 
@@ -215,9 +218,92 @@ static void copies_of_a_descriptor_are_one_type(void **state)
     }
 }
 
+/* ---- Messages of another time ---- */
+
+static docket_status make_point(docket_ctx *ctx, Sample__Point *out, const Count *in)
+{
+    ((record *)docket_ctx_user(ctx))->runs++;
+    out->x = (int32_t)in->count;
+    return DOCKET_OK;
+}
+DOCKET_STEP(make_point, Sample__Point, Count);
+
+static docket_status make_wider_point(docket_ctx *ctx, Sample__WiderPoint *out, const Count *in)
+{
+    ((record *)docket_ctx_user(ctx))->runs++;
+    out->x = (int32_t)in->count;
+    out->name = docket_strdup(ctx, "new");
+    return DOCKET_OK;
+}
+DOCKET_STEP(make_wider_point, Sample__WiderPoint, Count);
+
+static docket_status make_inner(docket_ctx *ctx, Legacy__Inner *out, const Count *in)
+{
+    ((record *)docket_ctx_user(ctx))->runs++;
+    out->id = (int32_t)in->count;
+    return DOCKET_OK;
+}
+DOCKET_STEP(make_inner, Legacy__Inner, Count);
+
+/* Executes a step as if its output were called Place and itself place. */
+static docket_status place(site *self, const docket_step *step, record *kept, outcome *of)
+{
+    docket_type type = *step->output;
+    docket_step renamed = *step;
+    type.name = "Place";
+    renamed.output = &type, renamed.name = "place";
+    docket_step_options options = {DOCKET_STEP_OPTIONS_INIT, .user = kept, .scope = DOCKET_SCOPE_GLOBAL,
+                                   .accept_older = true};
+    docket_graph_options graph_options = {DOCKET_GRAPH_OPTIONS_INIT, .store = site_open(self, NULL)};
+    docket_graph *graph = graph_of_one(&graph_options, &renamed, &options);
+    Count in = {.count = 5};
+    const docket_request request = {DOCKET_REQUEST_INIT, .output = &type, DOCKET_INPUTS(DOCKET_IN(Count, &in))};
+    *of = run(graph, &request);
+    const Sample__WiderPoint *wide = docket_result_value(of->result, &type);
+    if (of->status == DOCKET_OK && step == &make_wider_point_step) {
+        assert_int_equal(wide->x, 5);
+        assert_string_equal(wide->name, kept->runs == 0 ? "" : "new");
+    }
+    docket_graph_free(graph);
+    return of->status;
+}
+
+static void older_messages_are_accepted(void **state)
+{
+    site *self = *state;
+    record kept = {0};
+    outcome of;
+    assert_status(DOCKET_OK, place(self, &make_point_step, &kept, &of));
+    outcome_free(&of);
+    kept.runs = 0;
+    for (int round = 0; round < 2; round++) {
+        assert_status(DOCKET_OK, place(self, &make_wider_point_step, &kept, &of));
+        outcome_free(&of);
+    }
+    assert_status(DOCKET_TYPE, place(self, &make_inner_step, &kept, &of));
+    assert_contains(of.error.message, "member x (1) of the stored Place has another name in the program's");
+    outcome_free(&of);
+    assert_int_equal(kept.runs, 0);
+}
+
+static void newer_messages_are_not(void **state)
+{
+    site *self = *state;
+    record kept = {0};
+    outcome of;
+    assert_status(DOCKET_OK, place(self, &make_wider_point_step, &kept, &of));
+    outcome_free(&of);
+    assert_status(DOCKET_TYPE, place(self, &make_point_step, &kept, &of));
+    assert_contains(of.error.message, "member name (3) of the stored Place is not in the program's");
+    outcome_free(&of);
+    assert_int_equal(kept.runs, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        SITE_EACH_STORE(older_messages_are_accepted),
+        SITE_EACH_STORE(newer_messages_are_not),
         SITE_EACH_STORE(orders_of_a_map_are_one_key),
         SITE_MEMORY(unknown_fields_are_part_of_the_key),
         SITE_EACH_STORE(fresh_and_restored_are_alike),
