@@ -580,16 +580,17 @@ static docket_status collect_holds(const docket__depot *depot, const docket__wit
     return status;
 }
 
+/* The names come from a database that others may have written to: nothing but a kept file may be meant. */
 static docket_status discard_one(int folder, const docket__depot *depot, const docket__witness *witness,
                                  const holds *held, const char *name, docket_error *error)
 {
     char entry[NAME_MAX + 1];
     bool refers = false;
-    if (docket__map_get(&held->names, name, strlen(name)) != NULL) {
+    snprintf(entry, sizeof entry, "%s%s", depot->prefix, name);
+    if (own_name(depot, entry) == NULL || docket__map_get(&held->names, name, strlen(name)) != NULL) {
         return DOCKET_OK;
     }
     docket_status status = witness->refers(witness->arg, name, &refers, error);
-    snprintf(entry, sizeof entry, "%s%s", depot->prefix, name);
     if (status == DOCKET_OK && !refers && unlinkat(folder, entry, 0) != 0 && errno != ENOENT) {
         status = fail_system(error, depot->folder, "a file that nobody needs cannot be removed");
     }

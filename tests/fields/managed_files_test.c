@@ -625,6 +625,28 @@ static void planted_folder_is_refused(void **state)
     folder_remove(&elsewhere);
 }
 
+/* Who can write to the database cannot have other files removed. */
+static void planted_name_removes_nothing(void **state)
+{
+    site *at = *state;
+    char depot[FOLDER_PATH_ROOM], victim[FOLDER_PATH_ROOM], folder_path[FOLDER_PATH_ROOM + 16];
+    sqlite3 *db;
+    assert_trained(at, 1, "own", 1);
+    site_close(at);
+    assert_true(file_write(folder_file(&at->folder, "victim", victim), "victim", 6));
+    snprintf(folder_path, sizeof folder_path, "%s/docket_", depot_path(at, depot));
+    assert_int_equal(mkdir(folder_path, 0700), 0);
+    assert_int_equal(sqlite3_open(at->file, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "INSERT INTO docket_file SELECT checkpoint, '/../../victim' FROM docket_file",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    forget_step(at, "train");
+    purge(at);
+    assert_true(file_exists(victim));
+    assert_int_equal(kept_count(at), 1); /* the folder */
+}
+
 static void folder_with_other_files_is_not_deleted(void **state)
 {
     site *at = *state;
@@ -952,6 +974,7 @@ int main(int argc, char **argv)
         SITE_MEMORY(memory_store_keeps_no_files),
         SITE_SQLITE(read_only_store_makes_no_files),
         SITE_SQLITE(planted_folder_is_refused),
+        SITE_SQLITE(planted_name_removes_nothing),
         SITE_SQLITE(folder_with_other_files_is_not_deleted),
         SITE_SQLITE(prefixes_do_not_touch_each_other),
         SITE_SQLITE(purge_leaves_exactly_what_is_referred_to),
