@@ -139,6 +139,7 @@ typedef struct docket_transaction {
     int64_t limit_ms; /* how long it may last: set by docket */
     /* Set by the backend. */
     void *self;              /* its own; not NULL */
+    const char *kind;        /* of connection: "sqlite" */
     void *connection;        /* what the step's function works with: the database library's handle */
     docket_record *existing; /* a live record that is there already; freed by docket */
 } docket_transaction;

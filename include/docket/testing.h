@@ -130,7 +130,9 @@ typedef enum docket_test_operation {
     DOCKET_TEST_PURGE = 6,
     DOCKET_TEST_SCHEMA = 7,
     DOCKET_TEST_EFFECT = 8, /* reading intents and counts of crashes */
-    DOCKET_TEST_LEASE = 9   /* acquire, renew, release */
+    DOCKET_TEST_LEASE = 9,  /* acquire, renew, release */
+    DOCKET_TEST_BEGIN = 10, /* the beginnings of steps' transactions */
+    DOCKET_TEST_END = 11    /* their commits, with what the steps did */
 } docket_test_operation;
 
 /** What happens to a call. */
@@ -184,8 +186,8 @@ typedef struct docket_test_store_options {
 /** A store with faults. */
 typedef struct docket_test_store docket_test_store;
 
-/** Opens a store in front of which faults can be put; there are none yet. docket_sqlite_begin and transactional steps do
- * not work on it. `options` may be NULL.
+/** Opens a store in front of which faults can be put; there are none yet. docket_sqlite_begin does not
+ * work on it. `options` may be NULL.
  *
  * Owns: the caller; close with docket_test_store_close. A backend's handle is the caller's again after a failure.
  * Threads: any, as for all functions on this handle.

@@ -103,8 +103,6 @@ docket_status docket__transaction_check_nested(docket_ctx *parent, const docket_
 
 struct sqlite3 *docket_ctx_sqlite(docket_ctx *ctx)
 {
-    if (ctx == NULL || ctx->transaction.self == NULL || !docket__store_is_sqlite(ctx->step->options.store)) {
-        return NULL;
-    }
-    return ctx->transaction.connection;
+    bool is_sqlite = ctx != NULL && ctx->transaction.self != NULL && strcmp(ctx->transaction.kind, "sqlite") == 0;
+    return is_sqlite ? ctx->transaction.connection : NULL;
 }

@@ -32,7 +32,6 @@ size_t docket__store_payload_limit(const docket_store *store);
 bool docket__store_is_read_only(const docket_store *store);
 bool docket__store_has_scan(const docket_store *store);
 docket__depot *docket__store_depot(const docket_store *store); /* NULL = it keeps no managed files */
-bool docket__store_is_sqlite(const docket_store *store);
 const char *docket__store_name(const docket_store *store); /* the URL without secrets, for messages */
 
 /* Reads one record. Transient faults are retried until `deadline_ms` or the budget. The record is freed with

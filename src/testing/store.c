@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { OPERATIONS = DOCKET_TEST_LEASE + 1, MOST_FAULTS = 16 };
+enum { OPERATIONS = DOCKET_TEST_END + 1, MOST_FAULTS = 16 };
 
 typedef struct site {
     docket_test_fault plan[MOST_FAULTS];
@@ -123,8 +123,8 @@ static blow meet(docket_test_store *self, docket_test_operation operation)
 
 static const char *operation_name(docket_test_operation operation)
 {
-    static const char *const names[OPERATIONS] = {"look-up", "scan",  "commit", "note",   "list",
-                                                  "forget",  "purge", "schema", "effect", "lease"};
+    static const char *const names[OPERATIONS] = {"look-up", "scan",   "commit", "note",  "list",  "forget",
+                                                  "purge",   "schema", "effect", "lease", "begin", "end"};
     return names[operation];
 }
 
@@ -326,6 +326,43 @@ static docket_status crashes(void *arg, const docket_key *key, uint32_t *count, 
                                       : settle(&met, self->below->crashes(self->self, key, count, error), error);
 }
 
+static docket_status transaction_begin(void *arg, const docket_address *address, docket_transaction *transaction,
+                                       docket_error *error)
+{
+    docket_test_store *self = arg;
+    blow met = meet(self, DOCKET_TEST_BEGIN);
+    if (fails_at_once(&met, error)) {
+        return DOCKET_STORE;
+    }
+    docket_status status = self->below->transaction_begin(self->self, address, transaction, error);
+    if (status == DOCKET_OK && fails_late(&met)) {
+        docket_record_free(transaction->existing);
+        transaction->existing = NULL;
+        self->below->transaction_end(self->self, transaction, NULL, error);
+    }
+    return settle(&met, status, error);
+}
+
+static docket_status transaction_end(void *arg, docket_transaction *transaction, docket_commit *commit,
+                                     docket_error *error)
+{
+    docket_test_store *self = arg;
+    if (commit == NULL) {
+        return self->below->transaction_end(self->self, transaction, NULL, error);
+    }
+    blow met = meet(self, DOCKET_TEST_END);
+    bool fails = fails_at_once(&met, error) || met.kind == DOCKET_TEST_TEAR;
+    if (fails || met.kind == DOCKET_TEST_LOSE || met.kind == DOCKET_TEST_CLAIM_LOST) {
+        docket_error ignored = DOCKET_ERROR_INIT;
+        self->below->transaction_end(self->self, transaction, NULL, &ignored);
+        commit->status = met.kind == DOCKET_TEST_CLAIM_LOST ? DOCKET_CLAIM_LOST : DOCKET_OK;
+        return !fails                         ? DOCKET_OK
+               : met.kind == DOCKET_TEST_TEAR ? fail(&met, error, "and left nothing")
+                                              : DOCKET_STORE;
+    }
+    return settle(&met, self->below->transaction_end(self->self, transaction, commit, error), error);
+}
+
 static docket_status acquire(void *arg, const docket_key *key, docket_lease *lease, docket_error *error)
 {
     docket_test_store *self = arg;
@@ -366,7 +403,7 @@ static void close_below(void *arg)
     drop(self);
 }
 
-/* Of all functions of a backend: a new one must be passed on here as well, but for those of transactions. */
+/* Of all functions of a backend: a new one must be passed on here as well. */
 _Static_assert(sizeof(docket_backend) == 19 * sizeof(void *), "docket_backend has changed: pass its functions on");
 
 static docket_backend make_face(const docket_test_store *self, bool writer_thread)
@@ -387,6 +424,8 @@ static docket_backend make_face(const docket_test_store *self, bool writer_threa
         .effect = below->effect != NULL ? effect : NULL,
         .effects = below->effects != NULL ? effects : NULL,
         .crashes = below->crashes != NULL ? crashes : NULL,
+        .transaction_begin = below->transaction_begin != NULL ? transaction_begin : NULL,
+        .transaction_end = below->transaction_end != NULL ? transaction_end : NULL,
         .acquire = below->acquire != NULL ? acquire : NULL,
         .renew = below->renew != NULL ? extend : NULL,
         .release = below->release != NULL ? release : NULL,

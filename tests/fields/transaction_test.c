@@ -1,6 +1,7 @@
 /* Transactional steps: what the function wrote and the step's record are there together, or neither is. */
 #include "support/shop.h"
 
+#include <docket/testing.h>
 #include <stdlib.h>
 
 DOCKET_BLOB(Bulk);
@@ -172,6 +173,46 @@ static void a_result_too_large_leaves_no_effect(void **state)
     assert_status(DOCKET_TOO_LARGE, run_for_status(self.graph, &SHOP_REQUEST(Bulk, "one")));
     assert_int_equal(self.entries, 1);
     assert_int_equal(shop_sales(&self), 0);
+    shop_close(&self);
+}
+
+/* ---- Faults of the store ---- */
+
+static void each_fault_leaves_both_or_neither(void **state)
+{
+    static const struct {
+        docket_test_operation operation;
+        docket_test_fault fault;
+        docket_status status;
+        int sales;
+    } cases[] = {
+        {DOCKET_TEST_BEGIN, {.kind = DOCKET_TEST_FAIL_BEFORE}, DOCKET_STORE, 0},
+        {DOCKET_TEST_BEGIN, {.kind = DOCKET_TEST_FAIL_AFTER}, DOCKET_STORE, 0},
+        {DOCKET_TEST_BEGIN, {.kind = DOCKET_TEST_FAIL_AFTER, .count = 1, .transient = true}, DOCKET_OK, 1},
+        {DOCKET_TEST_END, {.kind = DOCKET_TEST_FAIL_BEFORE}, DOCKET_STORE, 0},
+        {DOCKET_TEST_END, {.kind = DOCKET_TEST_FAIL_BEFORE, .count = 2}, DOCKET_OK, 1}, /* the third attempt */
+        {DOCKET_TEST_END, {.kind = DOCKET_TEST_FAIL_AFTER}, DOCKET_OK, 1},              /* read back */
+        {DOCKET_TEST_END, {.kind = DOCKET_TEST_TEAR}, DOCKET_STORE, 0},
+        {DOCKET_TEST_END, {.kind = DOCKET_TEST_DISK_FULL}, DOCKET_STORE, 0},
+        {DOCKET_TEST_END, {.kind = DOCKET_TEST_CLAIM_LOST}, DOCKET_CLAIM_LOST, 0},
+    };
+    shop self = shop_open(state, NULL);
+    const docket_test_store_options faulty_options = {DOCKET_TEST_STORE_OPTIONS_INIT, .url = self.at->url,
+                                                      .store = &shop_store_options};
+    docket_step_options options = shop_options(&self);
+    options.max_attempts = 3;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        docket_test_store *faulty = NULL;
+        assert_status(DOCKET_OK, docket_test_store_open(&faulty, &faulty_options, NULL));
+        assert_status(DOCKET_OK, docket_test_store_plan(faulty, cases[i].operation, &cases[i].fault, 1));
+        docket_graph *graph = shop_graph(&self, docket_test_store_get(faulty), &options);
+        assert_status(cases[i].status, run_for_status(graph, &SHOP_REQUEST(Receipt, "one")));
+        docket_graph_free(graph);
+        docket_test_store_close(faulty);
+        assert_int_equal(shop_sales(&self), cases[i].sales);
+        assert_int_equal(shop_records(&self), cases[i].sales);
+        shop_sql(self.db, "DELETE FROM sale; DELETE FROM docket_checkpoint");
+    }
     shop_close(&self);
 }
 
@@ -395,6 +436,7 @@ int main(void)
         SITE_SQLITE(a_failure_that_is_an_absence_leaves_no_effect),
         SITE_SQLITE(what_is_not_to_be_recorded_is_not_done),
         SITE_SQLITE(a_result_too_large_leaves_no_effect),
+        SITE_SQLITE(each_fault_leaves_both_or_neither),
         SITE_SQLITE(savepoints_are_the_steps),
         SITE_SQLITE(the_step_cannot_end_the_transaction),
         SITE_SQLITE(statements_may_be_left_in_the_middle),

@@ -8,7 +8,7 @@
 
 static docket__sqlite *sqlite_of(docket_store *store)
 {
-    return docket__store_is_sqlite(store) ? store->self : NULL;
+    return store->backend == &docket__sqlite_backend ? store->self : NULL;
 }
 
 static docket_status check_call(docket_store *store, sqlite3 *db, docket_error *error)

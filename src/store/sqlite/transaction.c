@@ -340,6 +340,7 @@ docket_status docket__sqlite_transaction_begin(void *handle, const docket_addres
         return status;
     }
     transaction->self = made;
+    transaction->kind = "sqlite";
     transaction->connection = made->connection.db;
     return DOCKET_OK;
 }
