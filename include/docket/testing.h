@@ -338,8 +338,8 @@ typedef enum docket_test_refusal {
     DOCKET_TEST_REFUSE_REST = 1 /* this one and all that follow */
 } docket_test_refusal;
 
-/** From here on requests are counted from 1, and the one with this number is refused; 0 refuses none. To test each, begin with 1 and go on
- * until docket_test_memory_permit answers false.
+/** From here on requests are counted from 1, and the one with this number is refused; 0 refuses none. To test each,
+ * begin with 1 and go on until docket_test_memory_permit answers false.
  *
  * Threads: any. */
 DOCKET_API void docket_test_memory_refuse(docket_test_refusal how, uint64_t number);

@@ -1,8 +1,9 @@
 #include "base/arena.h"
 
-#include "base/allocator_test.h"
 #include "base/memory.h"
 #include "support/check.h"
+
+#include <docket/testing.h>
 
 static char released[8];
 static size_t released_count;
@@ -15,12 +16,11 @@ static void note_release(void *memory)
 static void nothing_is_taken_before_the_first_request(void **state)
 {
     (void)state;
-    test_allocator allocator;
-    test_allocator_begin(&allocator, 0);
+    docket_test_memory_start();
     docket_arena arena = {0};
     docket__arena_release(&arena);
-    assert_int_equal(allocator.requests, 0);
-    test_allocator_end();
+    assert_int_equal(docket_test_memory_read().requests, 0);
+    docket_test_memory_stop();
 }
 
 static void memory_is_aligned_and_zeroed_and_apart(void **state)
@@ -52,33 +52,31 @@ static void memory_is_aligned_and_zeroed_and_apart(void **state)
 static void chunks_grow_so_that_few_are_taken(void **state)
 {
     (void)state;
-    test_allocator allocator;
-    test_allocator_begin(&allocator, 0);
+    docket_test_memory_start();
     docket_arena arena = {0};
     for (size_t i = 0; i < 10000; i++) {
         assert_non_null(docket__arena_take(&arena, 16, 8));
     }
-    assert_in_range(allocator.requests, 5, 12);
-    assert_true(allocator.largest < 66000);
+    assert_in_range(docket_test_memory_read().requests, 5, 12);
+    assert_true(docket_test_memory_read().largest_bytes < 66000);
     docket__arena_release(&arena);
-    assert_int_equal(allocator.live, 0);
-    test_allocator_end();
+    assert_int_equal(docket_test_memory_read().live, 0);
+    docket_test_memory_stop();
 }
 
 static void large_request_keeps_the_current_chunk(void **state)
 {
     (void)state;
-    test_allocator allocator;
-    test_allocator_begin(&allocator, 0);
+    docket_test_memory_start();
     docket_arena arena = {0};
     uint8_t *first = docket__arena_take(&arena, 10, 1);
     uint8_t *large = docket__arena_allocate(&arena, 1000000, 4096);
     uint8_t *second = docket__arena_take(&arena, 10, 1);
     assert_int_equal((uintptr_t)large % 4096, 0);
     assert_ptr_equal(second, first + 10);
-    assert_int_equal(allocator.requests, 2);
+    assert_int_equal(docket_test_memory_read().requests, 2);
     docket__arena_release(&arena);
-    test_allocator_end();
+    docket_test_memory_stop();
 }
 
 static void released_arena_is_usable_again(void **state)
@@ -108,8 +106,8 @@ static void texts_and_bytes_are_copied(void **state)
 static void failure_is_remembered(void **state)
 {
     (void)state;
-    test_allocator allocator;
-    test_allocator_begin(&allocator, 1);
+    docket_test_memory_start();
+    docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, 1);
     docket_arena arena = {0};
     assert_null(docket__arena_duplicate(&arena, "text"));
     assert_true(arena.failed);
@@ -117,14 +115,13 @@ static void failure_is_remembered(void **state)
     assert_true(arena.failed);
     docket__arena_release(&arena);
     assert_false(arena.failed);
-    test_allocator_end();
+    docket_test_memory_stop();
 }
 
 static void impossible_sizes_fail(void **state)
 {
     (void)state;
-    test_allocator allocator;
-    test_allocator_begin(&allocator, 0);
+    docket_test_memory_start();
     docket_arena arena = {0};
     assert_null(docket__arena_take(&arena, SIZE_MAX, 1));
     assert_null(docket__arena_take(&arena, SIZE_MAX, 4096));
@@ -132,7 +129,7 @@ static void impossible_sizes_fail(void **state)
     assert_null(docket__arena_allocate_array(&arena, SIZE_MAX / 4, 8, 8));
     assert_true(arena.failed);
     docket__arena_release(&arena);
-    test_allocator_end();
+    docket_test_memory_stop();
 }
 
 static void adopted_memory_is_released_latest_first(void **state)
@@ -151,21 +148,20 @@ static void adopted_memory_is_released_latest_first(void **state)
 static void adoption_that_fails_leaves_the_memory_to_the_caller(void **state)
 {
     (void)state;
-    test_allocator allocator;
-    test_allocator_begin(&allocator, 1);
+    docket_test_memory_start();
+    docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, 1);
     docket_arena arena = {0};
     released_count = 0;
     assert_false(docket__arena_adopt(&arena, (char[]){'a'}, note_release));
     docket__arena_release(&arena);
     assert_int_equal(released_count, 0);
-    test_allocator_end();
+    docket_test_memory_stop();
 }
 
 static void absorbing_moves_everything(void **state)
 {
     (void)state;
-    test_allocator allocator;
-    test_allocator_begin(&allocator, 0);
+    docket_test_memory_start();
     docket_arena to = {0};
     docket_arena from = {0};
     released_count = 0;
@@ -183,8 +179,8 @@ static void absorbing_moves_everything(void **state)
     assert_false(from.failed);
     docket__arena_release(&to);
     assert_int_equal(released_count, 2);
-    assert_int_equal(allocator.live, 0);
-    test_allocator_end();
+    assert_int_equal(docket_test_memory_read().live, 0);
+    docket_test_memory_stop();
 }
 
 static void absorbing_into_or_from_nothing_works(void **state)

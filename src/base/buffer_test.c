@@ -1,8 +1,9 @@
 #include "base/buffer.h"
 
-#include "base/allocator_test.h"
 #include "base/memory.h"
 #include "support/check.h"
+
+#include <docket/testing.h>
 
 static void bytes_are_appended(void **state)
 {
@@ -40,8 +41,8 @@ static void reserved_room_is_written_in_place(void **state)
 static void failure_is_remembered(void **state)
 {
     (void)state;
-    test_allocator allocator;
-    test_allocator_begin(&allocator, 2);
+    docket_test_memory_start();
+    docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, 2);
     docket_buffer buffer = {0};
     static const uint8_t many[1000];
     assert_int_equal(docket_buffer_append(&buffer, "abc", 3), DOCKET_OK);
@@ -54,8 +55,8 @@ static void failure_is_remembered(void **state)
     docket__buffer_clear(&buffer);
     assert_int_equal(docket_buffer_append(&buffer, "d", 1), DOCKET_OK);
     docket__buffer_release(&buffer);
-    assert_int_equal(allocator.live, 0);
-    test_allocator_end();
+    assert_int_equal(docket_test_memory_read().live, 0);
+    docket_test_memory_stop();
 }
 
 static void impossible_sizes_fail(void **state)

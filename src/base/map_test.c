@@ -1,8 +1,8 @@
 #include "base/map.h"
 
-#include "base/allocator_test.h"
 #include "support/check.h"
 
+#include <docket/testing.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -89,8 +89,8 @@ static void failed_growth_leaves_the_map_as_it_was(void **state)
 {
     (void)state;
     make_keys();
-    test_allocator allocator;
-    test_allocator_begin(&allocator, 2);
+    docket_test_memory_start();
+    docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, 2);
     docket__map map = {0};
     int i = 0;
     while (docket__map_put(&map, keys[i].text, keys[i].size, &keys[i].value) == DOCKET_OK) {
@@ -98,8 +98,8 @@ static void failed_growth_leaves_the_map_as_it_was(void **state)
     }
     assert_agrees(&map);
     docket__map_release(&map);
-    assert_int_equal(allocator.live, 0);
-    test_allocator_end();
+    assert_int_equal(docket_test_memory_read().live, 0);
+    docket_test_memory_stop();
 }
 
 int main(void)

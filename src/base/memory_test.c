@@ -1,8 +1,8 @@
 #include "base/memory.h"
 
-#include "base/allocator_test.h"
 #include "support/check.h"
 
+#include <docket/testing.h>
 #include <string.h>
 
 static void memory_is_zeroed(void **state)
@@ -54,18 +54,18 @@ static void text_is_duplicated(void **state)
 static void all_memory_passes_the_allocator(void **state)
 {
     (void)state;
-    test_allocator allocator;
-    test_allocator_begin(&allocator, 4);
+    docket_test_memory_start();
+    docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, 4);
     void *memory = docket__resize(docket__allocate(10), 1000);
     char *copy = docket__duplicate("x");
-    assert_int_equal(allocator.requests, 3);
-    assert_int_equal(allocator.live, 2);
-    assert_int_equal(allocator.largest, 1000);
+    assert_int_equal(docket_test_memory_read().requests, 3);
+    assert_int_equal(docket_test_memory_read().live, 2);
+    assert_int_equal(docket_test_memory_read().largest_bytes, 1000);
     assert_null(docket__resize(memory, 2000));
     docket__free(memory);
     docket__free(copy);
-    assert_int_equal(allocator.live, 0);
-    test_allocator_end();
+    assert_int_equal(docket_test_memory_read().live, 0);
+    docket_test_memory_stop();
 }
 
 int main(void)

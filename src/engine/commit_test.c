@@ -1,10 +1,10 @@
 /* When results are recorded, whether at all, and for how long they count. */
 #include "support/check.h"
-#include "support/fake_clock.h"
-#include "support/faulty_store.h"
+#include "support/faulty.h"
 #include "support/run.h"
 #include "support/site.h"
 
+#include <docket/testing.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,25 +69,23 @@ static const docket_request line_request = {DOCKET_REQUEST_INIT, .execution_id =
  * does not return in any case. */
 static void hold_the_first_commit(docket_commit_mode first, docket_commit_mode second, bool one_store, bool goes_on)
 {
-    faulty_store stores[2];
+    docket_test_store *stores[2];
     line of = {.second_inside = GATE_INIT(1)};
-    gate reached = GATE_INIT(1);
-    gate held = GATE_INIT(1);
-    faulty_store_open(&stores[0], false, NULL);
-    faulty_store_open(&stores[1], false, NULL);
-    faulty_store_set_commit(&stores[0], (fault){.reached = &reached, .held_until = &held, .count = 1});
-    docket_store *used[] = {stores[0].store, stores[one_store ? 0 : 1].store};
+    stores[0] = faulty_open(false, NULL);
+    stores[1] = faulty_open(false, NULL);
+    faulty_set(stores[0], DOCKET_TEST_COMMIT, (docket_test_fault){.block = true, .count = 1});
+    docket_store *used[] = {docket_test_store_get(stores[0]), docket_test_store_get(stores[one_store ? 0 : 1])};
     docket_graph *graph = line_graph(&of, used, (const docket_commit_mode[]){first, second});
     caller called;
     caller_start(&called, graph, &line_request);
-    assert_true(gate_wait(&reached));
+    assert_true(docket_test_store_wait_blocked(stores[0], DOCKET_TEST_COMMIT, GATE_LIMIT_MS));
     if (goes_on) {
         assert_true(gate_wait(&of.second_inside));
     }
     pause_ms(10);
     assert_int_equal(of.second.runs, goes_on);
     assert_false(gate_is_open(&called.returned));
-    gate_arrive(&held);
+    docket_test_store_unblock(stores[0], DOCKET_TEST_COMMIT);
     assert_status(DOCKET_OK, caller_join(&called)->status);
     assert_int_equal(DOCKET_RESULT(called.outcome.result, Second)->value, 1);
     outcome_free(&called.outcome);
@@ -96,8 +94,8 @@ static void hold_the_first_commit(docket_commit_mode first, docket_commit_mode s
     assert_int_equal(of.first.runs, 1);
     assert_int_equal(of.second.runs, 1);
     docket_graph_free(graph);
-    faulty_store_close(&stores[0]);
-    faulty_store_close(&stores[1]);
+    docket_test_store_close(stores[0]);
+    docket_test_store_close(stores[1]);
 }
 
 static void test_a_commit_before_the_next_step_is_waited_for(void **state)
@@ -132,11 +130,11 @@ static void test_a_late_failure_of_a_commit(void **state)
     (void)state;
     for (int inline_commits = 0; inline_commits <= 1; inline_commits++) {
         for (int mode = DOCKET_COMMIT_BEFORE_NEXT; mode <= DOCKET_COMMIT_BEFORE_END; mode++) {
-            faulty_store store;
+            docket_test_store *store;
             line of = {.second_inside = GATE_INIT(1)};
-            faulty_store_open(&store, inline_commits, NULL);
-            faulty_store_set_commit(&store, (fault){.kind = FAULT_REFUSE, .count = 1});
-            docket_store *used[] = {store.store, store.store};
+            store = faulty_open(inline_commits, NULL);
+            faulty_set(store, DOCKET_TEST_COMMIT, (docket_test_fault){.kind = DOCKET_TEST_FAIL_BEFORE, .count = 1});
+            docket_store *used[] = {docket_test_store_get(store), docket_test_store_get(store)};
             docket_graph *graph = line_graph(
                 &of, used, (const docket_commit_mode[]){DOCKET_COMMIT_BEFORE_END, (docket_commit_mode)mode});
             outcome got = run(graph, &line_request);
@@ -147,11 +145,11 @@ static void test_a_late_failure_of_a_commit(void **state)
             if (mode == DOCKET_COMMIT_BEFORE_NEXT) {
                 assert_int_equal(of.second.runs, 0);
             }
-            faulty_store_set_commit(&store, (fault){.kind = FAULT_NONE});
+            faulty_set(store, DOCKET_TEST_COMMIT, (docket_test_fault){.kind = DOCKET_TEST_NONE});
             assert_status(DOCKET_OK, run_for_status(graph, &line_request));
             assert_int_equal(of.first.runs, 2);
             docket_graph_free(graph);
-            faulty_store_close(&store);
+            docket_test_store_close(store);
         }
     }
 }
@@ -276,35 +274,35 @@ static void test_still_good_sees_absence(void **state)
 static void test_a_ttl_can_be_set_from_inside(void **state)
 {
     freshness of = {.sets_ttl = true, .ttl_ms = 50};
-    fake_clock_start(INT64_C(1700000000000));
+    docket_test_clock_start(INT64_C(1700000000000));
     docket_graph *graph =
         fresh_graph(&of, site_open(*state, NULL), (docket_step_options){DOCKET_STEP_OPTIONS_INIT, .ttl_ms = 1000});
     assert_int_equal(letters_count(graph, NULL, "text"), 1);
     assert_status(DOCKET_OK, of.ttl_status);
-    fake_clock_advance(49);
+    docket_test_clock_advance(49);
     assert_int_equal(letters_count(graph, NULL, "text"), 1);
-    fake_clock_advance(1);
+    docket_test_clock_advance(1);
     of.ttl_ms = -1; /* refused, and the step's own holds */
     assert_int_equal(letters_count(graph, NULL, "text"), 2);
     assert_status(DOCKET_INVALID, of.ttl_status);
-    fake_clock_advance(999);
+    docket_test_clock_advance(999);
     assert_int_equal(letters_count(graph, NULL, "text"), 2);
-    fake_clock_advance(1);
+    docket_test_clock_advance(1);
     assert_int_equal(letters_count(graph, NULL, "text"), 3);
-    fake_clock_stop();
+    docket_test_clock_stop();
     docket_graph_free(graph);
 }
 
 static void test_a_ttl_of_zero_from_inside_is_for_ever(void **state)
 {
     freshness of = {.sets_ttl = true};
-    fake_clock_start(INT64_C(1700000000000));
+    docket_test_clock_start(INT64_C(1700000000000));
     docket_graph *graph =
         fresh_graph(&of, site_open(*state, NULL), (docket_step_options){DOCKET_STEP_OPTIONS_INIT, .ttl_ms = 10});
     assert_int_equal(letters_count(graph, NULL, "text"), 1);
-    fake_clock_advance(DOCKET_DAYS(36500));
+    docket_test_clock_advance(DOCKET_DAYS(36500));
     assert_int_equal(letters_count(graph, NULL, "text"), 1);
-    fake_clock_stop();
+    docket_test_clock_stop();
     docket_graph_free(graph);
 }
 
@@ -335,12 +333,13 @@ static void test_a_commit_that_meets_a_record_adopts_it(void **state)
 {
     (void)state;
     for (int inline_commits = 0; inline_commits <= 1; inline_commits++) {
-        faulty_store store;
+        docket_test_store *store;
         freshness of = {.good = true};
-        faulty_store_open(&store, inline_commits, NULL);
-        docket_graph *graph = fresh_graph(&of, store.store, (docket_step_options){DOCKET_STEP_OPTIONS_INIT});
+        store = faulty_open(inline_commits, NULL);
+        docket_graph *graph =
+            fresh_graph(&of, docket_test_store_get(store), (docket_step_options){DOCKET_STEP_OPTIONS_INIT});
         assert_int_equal(letters_count(graph, NULL, "text"), 1);
-        faulty_store_set_lookup(&store, (fault){.kind = FAULT_FORGET});
+        faulty_set(store, DOCKET_TEST_LOOKUP, (docket_test_fault){.kind = DOCKET_TEST_LOSE});
         IS in = {.value = "text"};
         outcome got = run(graph, &(docket_request){DOCKET_REQUEST_INIT, .output = DOCKET_OF(LC),
                                                    DOCKET_INPUTS(DOCKET_IN(IS, &in))});
@@ -354,7 +353,7 @@ static void test_a_commit_that_meets_a_record_adopts_it(void **state)
         of.absent = true; /* whatever the late one would have said */
         assert_int_equal(letters_count(graph, NULL, "text"), 1);
         docket_graph_free(graph);
-        faulty_store_close(&store);
+        docket_test_store_close(store);
     }
 }
 

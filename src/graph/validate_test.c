@@ -1,9 +1,10 @@
 #include "graph/graph.h"
 
-#include "base/allocator_test.h"
 #include "support/check.h"
 #include "support/letters.h"
 #include "support/numbers.h"
+
+#include <docket/testing.h>
 
 static docket_status validate_numbers(const numbers *all, size_t first, docket_error *error)
 {
@@ -126,12 +127,12 @@ static void test_every_allocation_may_fail(void **state)
     size_t failing = 0;
     use_whole_api();
     while (!done) {
-        test_allocator allocator;
-        test_allocator_begin(&allocator, ++failing);
+        docket_test_memory_start();
+        docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, ++failing);
         done = use_whole_api();
-        test_allocator_end();
-        assert_int_equal(allocator.live, 0);
-        assert_true(done == (allocator.requests < failing));
+        docket_test_memory_stop();
+        assert_int_equal(docket_test_memory_read().live, 0);
+        assert_true(done == (docket_test_memory_read().requests < failing));
     }
     assert_true(failing > 15);
 }
@@ -141,14 +142,13 @@ static void test_a_graph_survives_exhausted_memory(void **state)
     (void)state;
     numbers all = numbers_chain(40);
     for (size_t failing = 1; failing < 200; failing++) {
-        test_allocator allocator;
         docket_graph *graph = docket_graph_new("numbers", NULL);
         docket_error error = DOCKET_ERROR_INIT;
-        test_allocator_begin(&allocator, failing);
-        allocator.live = 1000000;
+        docket_test_memory_start();
+        docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, failing);
         docket_status added = numbers_add(&all, 1, graph, NULL);
         docket_status status = docket_graph_validate(graph, &error);
-        allocator.fail_at = 0;
+        docket_test_memory_permit();
         if (added != DOCKET_OK) {
             assert_status(DOCKET_NO_MEMORY, added);
             assert_status(DOCKET_NO_MEMORY, status);
@@ -159,7 +159,7 @@ static void test_a_graph_survives_exhausted_memory(void **state)
             assert_status(DOCKET_OK, docket_graph_validate(graph, NULL));
         }
         docket_graph_free(graph);
-        test_allocator_end();
+        docket_test_memory_stop();
     }
     numbers_free(&all);
 }

@@ -1,11 +1,11 @@
 #include "store/claim.h"
 
-#include "base/allocator_test.h"
 #include "base/hash.h"
 #include "support/check.h"
 #include "support/gate.h"
 #include "support/site.h"
 
+#include <docket/testing.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -428,19 +428,20 @@ static void test_many_keys(void **state)
 static void test_without_memory_nothing_is_claimed(void **state)
 {
     (void)state;
-    test_allocator allocator;
     docket__claims claims;
     bool stale = false;
     docket__claim_outcome outcome = DOCKET__CLAIM_CYCLE;
-    test_allocator_begin(&allocator, 1);
+    docket_test_memory_start();
+    docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, 1);
     assert_status(DOCKET_NO_MEMORY, docket__claims_init(&claims));
-    test_allocator_end();
+    docket_test_memory_stop();
     claims_begin(&claims);
     person self = want(1, NULL, NULL);
-    test_allocator_begin(&allocator, 1);
+    docket_test_memory_start();
+    docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, 1);
     assert_status(DOCKET_NO_MEMORY,
                   docket__claim_take(&claims, &self.holder, &self.waiter, 0, &outcome, &stale, &refusal));
-    test_allocator_end();
+    docket_test_memory_stop();
     assert_status(DOCKET_NO_MEMORY, refusal.status);
     assert_null(self.holder.claims);
     assert_int_equal(take(&claims, &self), DOCKET__CLAIM_OWNED);

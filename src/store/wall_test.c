@@ -2,7 +2,8 @@
 #include "store/wall.h"
 
 #include "support/check.h"
-#include "support/fake_clock.h"
+
+#include <docket/testing.h>
 
 static const int64_t begin_ms = INT64_C(1764000000000);
 
@@ -10,34 +11,34 @@ static void it_follows_the_clock_forward(void **state)
 {
     (void)state;
     docket__wall wall;
-    fake_clock_start(begin_ms);
+    docket_test_clock_start(begin_ms);
     assert_true(docket__wall_init(&wall));
     assert_int_equal(docket__wall_now_ms(&wall), begin_ms);
-    fake_clock_advance(5);
+    docket_test_clock_advance(5);
     assert_int_equal(docket__wall_now_ms(&wall), begin_ms + 5);
-    fake_clock_set_wall(begin_ms + 1000000);
+    docket_test_clock_set_wall(begin_ms + 1000000);
     assert_int_equal(docket__wall_now_ms(&wall), begin_ms + 1000000);
     docket__wall_destroy(&wall);
-    fake_clock_stop();
+    docket_test_clock_stop();
 }
 
 static void it_goes_on_when_the_clock_is_set_back(void **state)
 {
     (void)state;
     docket__wall wall;
-    fake_clock_start(begin_ms);
+    docket_test_clock_start(begin_ms);
     assert_true(docket__wall_init(&wall));
     assert_int_equal(docket__wall_now_ms(&wall), begin_ms);
-    fake_clock_set_wall(begin_ms - 3600000);
+    docket_test_clock_set_wall(begin_ms - 3600000);
     assert_int_equal(docket__wall_now_ms(&wall), begin_ms);
-    fake_clock_advance(1000);
+    docket_test_clock_advance(1000);
     assert_int_equal(docket__wall_now_ms(&wall), begin_ms + 1000);
-    fake_clock_advance(3600000);
+    docket_test_clock_advance(3600000);
     assert_int_equal(docket__wall_now_ms(&wall), begin_ms + 3601000);
-    fake_clock_set_wall(begin_ms + 7200000);
+    docket_test_clock_set_wall(begin_ms + 7200000);
     assert_int_equal(docket__wall_now_ms(&wall), begin_ms + 7200000);
     docket__wall_destroy(&wall);
-    fake_clock_stop();
+    docket_test_clock_stop();
 }
 
 static void expiry_saturates(void **state)

@@ -6,10 +6,9 @@
 
 /* Shared with children: what is refused there counts too. Blocks are counted per process. */
 typedef struct refusals {
-    atomic_bool armed, refused;
-    atomic_uint_fast64_t requests;     /* since docket_test_memory_refuse */
-    atomic_uint_fast64_t first, last;  /* that are refused */
-    atomic_uint_fast64_t all, largest; /* since docket_test_memory_start */
+    atomic_bool refused;
+    atomic_uint_fast64_t requests, largest; /* since docket_test_memory_start or _refuse */
+    atomic_uint_fast64_t first, last;       /* requests that are refused; from 1 */
 } refusals;
 
 static refusals *shared;
@@ -17,12 +16,9 @@ static atomic_int_fast64_t live;
 
 static bool is_refused(size_t size)
 {
-    atomic_fetch_add_explicit(&shared->all, 1, memory_order_relaxed);
-    bool refused = size > SIZE_MAX / 8; /* no system has so much, and AddressSanitizer would abort */
-    if (atomic_load(&shared->armed)) {
-        uint64_t request = atomic_fetch_add(&shared->requests, 1) + 1;
-        refused = refused || (request >= atomic_load(&shared->first) && request <= atomic_load(&shared->last));
-    }
+    uint64_t request = atomic_fetch_add(&shared->requests, 1) + 1;
+    bool refused = (request >= atomic_load(&shared->first) && request <= atomic_load(&shared->last)) ||
+                   size > SIZE_MAX / 8; /* no system has so much, and AddressSanitizer would abort */
     if (refused) {
         atomic_store(&shared->refused, true);
     }
@@ -57,30 +53,31 @@ static void release(void *arg, void *memory)
     free(memory);
 }
 
+static void count_anew(uint64_t first, uint64_t last)
+{
+    atomic_store(&shared->last, 0);
+    atomic_store(&shared->requests, 0);
+    atomic_store(&shared->largest, 0);
+    atomic_store(&shared->refused, false);
+    atomic_store(&shared->first, first);
+    atomic_store(&shared->last, last);
+}
+
 void docket_test_memory_start(void)
 {
     if (shared == NULL) {
         shared = docket__test_share(sizeof *shared);
     }
-    atomic_store(&shared->armed, false);
-    atomic_store(&shared->refused, false);
-    atomic_store(&shared->all, 0);
-    atomic_store(&shared->largest, 0);
+    count_anew(1, 0);
     atomic_store(&live, 0);
     docket_set_allocator(&(docket_allocator){resize, release, NULL});
 }
 
 void docket_test_memory_refuse(docket_test_refusal how, uint64_t number)
 {
-    if (shared == NULL) {
-        return;
+    if (shared != NULL) {
+        count_anew(number > 0 ? number : 1, number == 0 ? 0 : how == DOCKET_TEST_REFUSE_REST ? UINT64_MAX : number);
     }
-    atomic_store(&shared->armed, false);
-    atomic_store(&shared->requests, 0);
-    atomic_store(&shared->refused, false);
-    atomic_store(&shared->first, number);
-    atomic_store(&shared->last, how == DOCKET_TEST_REFUSE_REST ? UINT64_MAX : number);
-    atomic_store(&shared->armed, number > 0);
 }
 
 bool docket_test_memory_permit(void)
@@ -88,7 +85,7 @@ bool docket_test_memory_permit(void)
     if (shared == NULL) {
         return false;
     }
-    atomic_store(&shared->armed, false);
+    atomic_store(&shared->last, 0);
     return atomic_load(&shared->refused);
 }
 
@@ -96,7 +93,7 @@ docket_test_memory docket_test_memory_read(void)
 {
     docket_test_memory read = {0, 0, 0};
     if (shared != NULL) {
-        read.requests = atomic_load(&shared->all);
+        read.requests = atomic_load(&shared->requests);
         read.largest_bytes = atomic_load(&shared->largest);
         read.live = atomic_load(&live);
     }

@@ -1,6 +1,7 @@
-#include "base/allocator_test.h"
 #include "type/sample_test.h"
 #include "type/tree.h"
+
+#include <docket/testing.h>
 
 DOCKET_BLOB(Image);
 DOCKET_ALIAS(Target, Point);
@@ -272,16 +273,16 @@ static void many_ways_to_one_type_are_walked_once(void **state)
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
-    test_allocator allocator;
     docket_status status = DOCKET_NO_MEMORY;
     for (size_t fail_at = 1; status != DOCKET_OK; fail_at++) {
         docket_error error;
-        test_allocator_begin(&allocator, fail_at);
+        docket_test_memory_start();
+        docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, fail_at);
         status = docket_type_check(DOCKET_OF(Everything), &error);
         assert_true(status == DOCKET_OK || status == DOCKET_NO_MEMORY);
         assert_status(status, error.status);
-        assert_int_equal(allocator.live, 0);
-        test_allocator_end();
+        assert_int_equal(docket_test_memory_read().live, 0);
+        docket_test_memory_stop();
     }
 }
 

@@ -1,9 +1,10 @@
 #include "type/codec.h"
 
-#include "base/allocator_test.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "type/sample_test.h"
+
+#include <docket/testing.h>
 
 DOCKET_BLOB(Image);
 DOCKET_ALIAS(Thumbnail, Image);
@@ -180,17 +181,18 @@ static void overlooked_lack_of_memory_is_told(void **state)
     (void)state;
     Decimal value = {0};
     docket_error error;
-    test_allocator allocator;
-    test_allocator_begin(&allocator, 1);
+    docket_test_memory_start();
+    docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, 1);
     assert_status(DOCKET_NO_MEMORY, docket_encode(DOCKET_OF(Decimal), &(Decimal){42}, &out, &error));
     assert_status(DOCKET_NO_MEMORY, error.status);
     docket__buffer_release(&out);
-    test_allocator_begin(&allocator, 1);
+    docket_test_memory_start();
+    docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, 1);
     assert_status(DOCKET_NO_MEMORY, docket_decode(DOCKET_OF(Decimal), (docket_bytes){(const uint8_t *)"42", 2},
                                                   &arena, &value, &error));
     assert_int_equal(value.number, 0);
     docket__arena_release(&arena);
-    test_allocator_end();
+    docket_test_memory_stop();
 }
 
 static void resource_has_no_bytes(void **state)
@@ -296,19 +298,19 @@ static docket_status run_seal(const Everything *value, docket_bytes bytes, Every
 /* Lets each allocation of a run fail in turn, until one run needs fewer. */
 static size_t fail_each_allocation(run_fn *run, const Everything *value, docket_bytes bytes)
 {
-    test_allocator allocator;
     docket_status status = DOCKET_NO_MEMORY;
     size_t fail_at = 0;
     while (status != DOCKET_OK) {
         Everything made = {0};
         docket_error error;
-        test_allocator_begin(&allocator, ++fail_at);
+        docket_test_memory_start();
+        docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, ++fail_at);
         status = run(value, bytes, &made, &error);
         assert_status(status, error.status);
         assert_true(status == DOCKET_OK || status == DOCKET_NO_MEMORY);
         release_memory(NULL);
-        assert_int_equal(allocator.live, 0);
-        test_allocator_end();
+        assert_int_equal(docket_test_memory_read().live, 0);
+        docket_test_memory_stop();
     }
     return fail_at - 1;
 }

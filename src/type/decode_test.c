@@ -1,6 +1,7 @@
-#include "base/allocator_test.h"
 #include "base/buffer.h"
 #include "type/sample_test.h"
+
+#include <docket/testing.h>
 
 static docket_arena arena;
 
@@ -274,8 +275,7 @@ static void small_inputs_cannot_ask_for_much(void **state)
     Points points = {0};
     Blocks blocks = {0};
     docket_bytes bytes = repeat(0x0a, 1000000);
-    test_allocator allocator;
-    test_allocator_begin(&allocator, 0);
+    docket_test_memory_start();
     docket_arena memory = {0};
     assert_status(DOCKET_CORRUPT, docket_decode(DOCKET_OF(Wides), bytes, &memory, &wides, &error));
     assert_contains(error.message, "Wides.all: more structs than the bytes can account for");
@@ -285,12 +285,12 @@ static void small_inputs_cannot_ask_for_much(void **state)
     assert_status(DOCKET_CORRUPT, docket_decode(DOCKET_OF(Wides), bytes, &memory, &wides, &error));
     bytes.size = 20;
     assert_status(DOCKET_OK, docket_decode(DOCKET_OF(Wides), bytes, &memory, &wides, &error));
-    assert_true(allocator.largest < bytes.size + 1024 * 1024);
+    assert_true(docket_test_memory_read().largest_bytes < bytes.size + 1024 * 1024);
     bytes.size = 2000000;
     assert_status(DOCKET_OK, docket_decode(DOCKET_OF(Points), bytes, &memory, &points, &error));
     assert_int_equal(points.all_count, 1000000);
     docket__arena_release(&memory);
-    test_allocator_end();
+    docket_test_memory_stop();
 }
 
 /* Packed numbers of the last list are taken as they come; what says that there are more comes too late. */
@@ -321,14 +321,13 @@ static void repeated_sub_message_takes_memory_once(void **state)
 {
     (void)state;
     Wides wides = {0};
-    test_allocator allocator;
     docket_bytes bytes = repeat(0x12, 100000);
-    test_allocator_begin(&allocator, 0);
+    docket_test_memory_start();
     docket_arena memory = {0};
     assert_status(DOCKET_OK, docket_decode(DOCKET_OF(Wides), bytes, &memory, &wides, NULL));
-    assert_int_equal(allocator.requests, 1);
+    assert_int_equal(docket_test_memory_read().requests, 1);
     docket__arena_release(&memory);
-    test_allocator_end();
+    docket_test_memory_stop();
 }
 
 static void mutate(uint64_t *seed, uint8_t *bytes, size_t *size, size_t capacity)
@@ -389,27 +388,26 @@ static void random_damage_is_refused_or_read(void **state)
     uint64_t first = given != NULL ? strtoull(given, NULL, 10) : 20240229;
     print_message("100000 mutations, seed %llu\n", (unsigned long long)first);
     uint64_t seed = first * UINT64_C(0x9e3779b97f4a7c15) + 1;
-    test_allocator allocator;
-    test_allocator_begin(&allocator, 0);
+    docket_test_memory_start();
     for (int sample = 0; sample < 100; sample++) {
         docket_arena memory = {0};
         docket_buffer out = {0};
         Everything value = sample_everything(sample_next(&seed), &memory, 0);
         assert_status(DOCKET_OK, docket_encode(DOCKET_OF(Everything), &value, &out, NULL));
         uint8_t *bytes = docket__arena_take(&memory, out.size + 64, 1);
-        allocator.largest = 0;
+        docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, 0);
         for (int round = 0; round < 1000; round++) {
             size_t size = out.size;
             memcpy(bytes, out.data, size);
             mutate(&seed, bytes, &size, out.size + 64);
             assert_value_or_refusal((docket_bytes){bytes, size});
         }
-        assert_true(allocator.largest < out.size + 64 + 1024 * 1024);
+        assert_true(docket_test_memory_read().largest_bytes < out.size + 64 + 1024 * 1024);
         docket__buffer_release(&out);
         docket__arena_release(&memory);
     }
-    assert_int_equal(allocator.live, 0);
-    test_allocator_end();
+    assert_int_equal(docket_test_memory_read().live, 0);
+    docket_test_memory_stop();
 }
 
 int main(void)

@@ -1,11 +1,11 @@
 #include "type/file.h"
 
-#include "base/allocator_test.h"
 #include "base/buffer.h"
 #include "type/sample_test.h"
 #include "type/schema.h"
 
 #include <docket/json.h>
+#include <docket/testing.h>
 
 #include <stdio.h>
 
@@ -364,13 +364,13 @@ static void every_allocation_may_fail(void **state)
     (void)state;
     const Shelf shelf = sample_shelf("some");
     docket_bytes bytes = bytes_of(docket_encode, DOCKET_OF(Shelf), &shelf);
-    test_allocator allocator;
     docket_status status = DOCKET_NO_MEMORY;
     for (size_t fail_at = 1; status != DOCKET_OK; fail_at++) {
         Shelf value = {0};
         docket_arena own = {0};
         docket_buffer out = {0};
-        test_allocator_begin(&allocator, fail_at);
+        docket_test_memory_start();
+        docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, fail_at);
         status = docket_decode(DOCKET_OF(Shelf), bytes, &own, &value, NULL);
         if (status == DOCKET_OK) {
             status = docket__type_encode_key(DOCKET_OF(Shelf), &value, &out, NULL);
@@ -378,8 +378,8 @@ static void every_allocation_may_fail(void **state)
         assert_true(status == DOCKET_OK || status == DOCKET_NO_MEMORY);
         docket__buffer_release(&out);
         docket__arena_release(&own);
-        assert_int_equal(allocator.live, 0);
-        test_allocator_end();
+        assert_int_equal(docket_test_memory_read().live, 0);
+        docket_test_memory_stop();
     }
 }
 

@@ -1,6 +1,7 @@
-#include "base/allocator_test.h"
 #include "base/hash.h"
 #include "type/sample_test.h"
+
+#include <docket/testing.h>
 
 DOCKET_STRUCT(Shipment, (STRING, customer), (LIST(STRUCT(Point)), path), (OPTIONAL(ENUM(Grade)), grade),
               (FIXED(16), id));
@@ -196,17 +197,17 @@ static void wrong_descriptor_is_refused(void **state)
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
-    test_allocator allocator;
     docket_status status = DOCKET_NO_MEMORY;
     for (size_t fail_at = 1; status != DOCKET_OK; fail_at++) {
         uint8_t digest[32];
         docket_error error;
-        test_allocator_begin(&allocator, fail_at);
+        docket_test_memory_start();
+        docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, fail_at);
         status = docket_type_fingerprint(DOCKET_OF(Everything), digest, &error);
         assert_true(status == DOCKET_OK || status == DOCKET_NO_MEMORY);
         assert_status(status, error.status);
-        assert_int_equal(allocator.live, 0);
-        test_allocator_end();
+        assert_int_equal(docket_test_memory_read().live, 0);
+        docket_test_memory_stop();
     }
 }
 

@@ -1,10 +1,10 @@
 /* JSON to values: what is read, what is refused and with which words, and hostile text. */
 #include "type/json.h"
 
-#include "base/allocator_test.h"
 #include "base/buffer.h"
 #include "type/sample_test.h"
 
+#include <docket/testing.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -307,7 +307,6 @@ static void payload_of_a_nan_is_made_canonical(void **state)
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
-    test_allocator allocator;
     docket_buffer text = {0};
     const Everything value = sample_everything(7, &arena, 0);
     docket_status status = DOCKET_NO_MEMORY;
@@ -315,13 +314,14 @@ static void every_allocation_may_fail(void **state)
     for (size_t fail_at = 1; status != DOCKET_OK; fail_at++) {
         docket_arena memory = {0};
         Everything back = {0};
-        test_allocator_begin(&allocator, fail_at);
+        docket_test_memory_start();
+        docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, fail_at);
         status = docket_json_read(DOCKET_OF(Everything), (char *)text.data, text.size, NULL, &memory, &back, &error);
         assert_true(status == DOCKET_OK || status == DOCKET_NO_MEMORY);
         assert_status(status, error.status);
         docket__arena_release(&memory);
-        assert_int_equal(allocator.live, 0);
-        test_allocator_end();
+        assert_int_equal(docket_test_memory_read().live, 0);
+        docket_test_memory_stop();
     }
     docket__buffer_release(&text);
 }

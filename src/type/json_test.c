@@ -1,12 +1,12 @@
 /* Values as JSON: exact texts for every kind and label, what comes back, and what does not. */
 #include "type/json.h"
 
-#include "base/allocator_test.h"
 #include "base/buffer.h"
 #include "type/sample_test.h"
 #include "type/schema.h"
 
 #include <docket/json.h>
+#include <docket/testing.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
@@ -467,21 +467,21 @@ static void nothing_depends_on_the_locale(void **state)
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
-    test_allocator allocator;
     const Everything value = sample_everything(7, &arena, 0);
     docket_status status = DOCKET_NO_MEMORY;
     docket__buffer_release(&text);
     for (size_t fail_at = 1; status != DOCKET_OK; fail_at++) {
         docket_error error;
         docket_buffer out = {0};
-        test_allocator_begin(&allocator, fail_at);
+        docket_test_memory_start();
+        docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, fail_at);
         status = docket_json_write(DOCKET_OF(Everything), &value, NULL, &out, &error);
         assert_true(status == DOCKET_OK || status == DOCKET_NO_MEMORY);
         assert_status(status, error.status);
         assert_true(status == DOCKET_OK || out.size == 0);
         docket__buffer_release(&out);
-        assert_int_equal(allocator.live, 0);
-        test_allocator_end();
+        assert_int_equal(docket_test_memory_read().live, 0);
+        docket_test_memory_stop();
     }
 }
 

@@ -1,8 +1,9 @@
 #include "type/schema.h"
 
-#include "base/allocator_test.h"
 #include "base/buffer.h"
 #include "type/sample_test.h"
+
+#include <docket/testing.h>
 
 DOCKET_ALIAS(Renamed, Everything);
 DOCKET_BLOB(Image);
@@ -324,13 +325,13 @@ static void every_allocation_may_fail(void **state)
     (void)state;
     docket_bytes bytes = describe(DOCKET_OF(Everything));
     docket__buffer_release(&out);
-    test_allocator allocator;
     docket_status status = DOCKET_NO_MEMORY;
     for (size_t fail_at = 1; status != DOCKET_OK; fail_at++) {
         const docket_type *type = NULL;
         docket_error error;
         docket_arena memory = {0};
-        test_allocator_begin(&allocator, fail_at);
+        docket_test_memory_start();
+        docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, fail_at);
         status = docket__schema_decode(bytes, &memory, &type, &error);
         if (status == DOCKET_OK) {
             status = docket__schema_encode(type, &out, &error);
@@ -339,8 +340,8 @@ static void every_allocation_may_fail(void **state)
         assert_status(status, error.status);
         docket__arena_release(&memory);
         docket__buffer_release(&out);
-        assert_int_equal(allocator.live, 0);
-        test_allocator_end();
+        assert_int_equal(docket_test_memory_read().live, 0);
+        docket_test_memory_stop();
     }
 }
 

@@ -1,6 +1,7 @@
-#include "base/allocator_test.h"
 #include "base/buffer.h"
 #include "type/sample_test.h"
+
+#include <docket/testing.h>
 
 DOCKET_STRUCT(Numbers, (INT64, a), (DOUBLE, b), (FIXED(4), c), (ENUM(Grade), grade), (TIME_MS, time));
 DOCKET_STRUCT(Flag, (BOOL, is_set));
@@ -82,18 +83,17 @@ static void empty_things_take_one_form(void **state)
 static void settled_value_takes_no_memory(void **state)
 {
     (void)state;
-    test_allocator allocator;
     const char *const tags[] = {"a", "b"};
     const Line line = {.article = "x", .tags = tags, .tags_count = 2};
     const Line lines[] = {line, line};
     Everything value = {
         .text = "t", .line = &line, .lines = lines, .lines_count = 2, .ltext = tags, .ltext_count = 2};
-    test_allocator_begin(&allocator, 0);
+    docket_test_memory_start();
     seal(DOCKET_OF(Everything), &value);
-    assert_int_equal(allocator.requests, 0);
+    assert_int_equal(docket_test_memory_read().requests, 0);
     assert_ptr_equal(value.line, &line);
     assert_ptr_equal(value.lines, lines);
-    test_allocator_end();
+    docket_test_memory_stop();
 }
 
 /* Constant data sits in memory that cannot be written to: a write would end the test. */

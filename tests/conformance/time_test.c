@@ -2,22 +2,22 @@
 #include "conformance/shelf.h"
 
 #include "base/error.h"
-#include "support/fake_clock.h"
 
+#include <docket/testing.h>
 #include <stdlib.h>
 
 static const int64_t begin_ms = INT64_C(1764000000000);
 
 static int setup(void **state)
 {
-    fake_clock_start(begin_ms);
+    docket_test_clock_start(begin_ms);
     return shelf_setup(state);
 }
 
 static int teardown(void **state)
 {
     int result = shelf_teardown(state);
-    fake_clock_stop();
+    docket_test_clock_stop();
     return result;
 }
 
@@ -39,7 +39,7 @@ static void zero_is_for_ever(void **state)
     shelf *self = *state;
     docket_record record = lasting(1, 0);
     shelf_put_new(self, &record);
-    fake_clock_advance(INT64_C(36500) * 86400000);
+    docket_test_clock_advance(INT64_C(36500) * 86400000);
     docket_record *found = NULL;
     assert_int_equal(shelf_find(self, &record, &found), DOCKET_FOUND_RECORD);
     assert_int_equal(found->created_ms, begin_ms);
@@ -56,7 +56,7 @@ static void a_millisecond_is_a_millisecond(void **state)
     assert_int_equal(shelf_find(self, &record, &found), DOCKET_FOUND_RECORD);
     assert_int_equal(found->expires_ms, begin_ms + 1);
     docket_record_free(found);
-    fake_clock_advance(1);
+    docket_test_clock_advance(1);
     assert_int_equal(shelf_find(self, &record, NULL), DOCKET_FOUND_EXPIRED);
 }
 
@@ -85,9 +85,9 @@ static void lifetimes_pass_2038(void **state)
     shelf *self = *state;
     docket_record record = lasting(1, INT64_C(86400000) * 365 * 30);
     shelf_put_new(self, &record);
-    fake_clock_advance(INT64_C(86400000) * 365 * 20);
+    docket_test_clock_advance(INT64_C(86400000) * 365 * 20);
     assert_int_equal(shelf_find(self, &record, NULL), DOCKET_FOUND_RECORD);
-    fake_clock_advance(INT64_C(86400000) * 365 * 10);
+    docket_test_clock_advance(INT64_C(86400000) * 365 * 10);
     assert_int_equal(shelf_find(self, &record, NULL), DOCKET_FOUND_EXPIRED);
 }
 
@@ -98,9 +98,9 @@ static void expired_stays_expired_when_the_clock_is_set_back(void **state)
     docket_record unseen = lasting(2, 1000);
     shelf_put_new(self, &seen);
     shelf_put_new(self, &unseen);
-    fake_clock_advance(1000);
+    docket_test_clock_advance(1000);
     assert_int_equal(shelf_find(self, &seen, NULL), DOCKET_FOUND_EXPIRED);
-    fake_clock_set_wall(begin_ms - 86400000);
+    docket_test_clock_set_wall(begin_ms - 86400000);
     assert_int_not_equal(shelf_find(self, &seen, NULL), DOCKET_FOUND_RECORD);
     assert_int_not_equal(shelf_find(self, &unseen, NULL), DOCKET_FOUND_RECORD);
     shelf_reopen(self);
@@ -112,13 +112,13 @@ static void lifetimes_go_on_while_the_clock_is_behind(void **state)
     shelf *self = *state;
     docket_record first = lasting(1, 0);
     shelf_put_new(self, &first);
-    fake_clock_set_wall(begin_ms - 86400000);
+    docket_test_clock_set_wall(begin_ms - 86400000);
     docket_record record = lasting(2, 1000);
     shelf_put_new(self, &record);
     assert_int_equal(shelf_find(self, &record, NULL), DOCKET_FOUND_RECORD);
-    fake_clock_advance(999);
+    docket_test_clock_advance(999);
     assert_int_equal(shelf_find(self, &record, NULL), DOCKET_FOUND_RECORD);
-    fake_clock_advance(1);
+    docket_test_clock_advance(1);
     assert_int_equal(shelf_find(self, &record, NULL), DOCKET_FOUND_EXPIRED);
 }
 
@@ -129,7 +129,7 @@ static void an_expired_record_is_replaced_unasked(void **state)
     docket_record second = lasting(1, 5000);
     docket_record *existing = NULL;
     shelf_put_new(self, &first);
-    fake_clock_advance(1000);
+    docket_test_clock_advance(1000);
     assert_status(DOCKET_OK, shelf_put(self, &second, NULL, false, &existing));
     assert_null(existing);
     docket_record *found = NULL;
@@ -146,7 +146,7 @@ static void a_failure_takes_the_place_of_an_expired_record(void **state)
     docket_error failure = DOCKET_ERROR_INIT;
     docket__error_set(&failure, DOCKET_FAILED, "no rate today");
     shelf_put_new(self, &record);
-    fake_clock_advance(1000);
+    docket_test_clock_advance(1000);
     assert_status(DOCKET_OK, shelf_put(self, &record, &failure, false, NULL));
     assert_int_equal(shelf_find(self, &record, NULL), DOCKET_FOUND_NOTHING);
     docket_checkpoint_filter all = {DOCKET_CHECKPOINT_FILTER_INIT, .failures = true, .expired = true};
@@ -162,7 +162,7 @@ static void expired_records_are_listed_only_if_asked_for(void **state)
     docket_record lasts = lasting(2, 0);
     shelf_put_new(self, &brief);
     shelf_put_new(self, &lasts);
-    fake_clock_advance(1000);
+    docket_test_clock_advance(1000);
     docket_checkpoint_filter live = {DOCKET_CHECKPOINT_FILTER_INIT};
     docket_checkpoint_filter all = {DOCKET_CHECKPOINT_FILTER_INIT, .expired = true};
     char *list = shelf_list(self, &live, 10);
@@ -179,7 +179,7 @@ static void a_filter_knows_the_age(void **state)
     for (int i = 0; i < 3; i++) {
         docket_record record = lasting(i, 0);
         shelf_put_new(self, &record);
-        fake_clock_advance(1000);
+        docket_test_clock_advance(1000);
     }
     docket_checkpoint_filter filter = {DOCKET_CHECKPOINT_FILTER_INIT, .older_than_ms = 2000};
     char *list = shelf_list(self, &filter, 10);
@@ -212,7 +212,7 @@ static void purging_removes_what_has_expired_and_nothing_else(void **state)
     uint64_t count = 1;
     assert_status(DOCKET_OK, self->backend->purge(self->self, 1000, &count, &self->error));
     assert_int_equal(count, 0);
-    fake_clock_advance(1000);
+    docket_test_clock_advance(1000);
     uint64_t sum = 0;
     do {
         assert_status(DOCKET_OK, self->backend->purge(self->self, 700, &count, &self->error));

@@ -2,38 +2,38 @@
  * a call answers DOCKET_NO_MEMORY or succeeds, nothing leaks, and the same objects work when memory is back.
  *
  * SQLite and libcrypto have allocators of their own, which are left alone. */
-#include "faults/scarce.h"
 #include "faults/stock.h"
 #include "faults/world.h"
 #include "support/check.h"
 
+#include <docket/testing.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-static const char *words_of(scarcity how)
+static const char *words_of(docket_test_refusal how)
 {
-    return how == SCARCE_ONCE ? "alone" : "and all that follow";
+    return how == DOCKET_TEST_REFUSE_ONE ? "alone" : "and all that follow";
 }
 
 /* Waits until docket holds nothing: a pool's thread may still be letting go of an execution, the writer of a store. */
-static void expect_nothing_left(const scenario *at, scarcity how, size_t n)
+static void expect_nothing_left(const scenario *at, docket_test_refusal how, size_t n)
 {
-    for (int i = 0; i < 50000 && scarce_live() != 0; i++) {
+    for (int i = 0; i < 50000 && docket_test_memory_read().live != 0; i++) {
         usleep(200);
     }
-    if (scarce_live() != 0) {
+    if (docket_test_memory_read().live != 0) {
         print_error("%s, request %zu %s refused: %zu blocks are left over\n", at->name, n, words_of(how),
-                    scarce_live());
+                    docket_test_memory_read().live);
     }
-    assert_int_equal(scarce_live(), 0);
+    assert_int_equal(docket_test_memory_read().live, 0);
 }
 
-static void run_once(const scenario *at, scarcity how, size_t n, bool *refused)
+static void run_once(const scenario *at, docket_test_refusal how, size_t n, bool *refused)
 {
     world *here = world_new(at);
-    scarce_begin(how, n);
+    docket_test_memory_refuse(how, n);
     at->act(here);
-    *refused = scarce_end();
+    *refused = docket_test_memory_permit();
     if (here->problem[0] == '\0' && here->ran_out && !*refused) {
         world_complain(here, "DOCKET_NO_MEMORY although every request was granted");
     }
@@ -56,7 +56,7 @@ static void test_scenario(void **state)
     const scenario *at = *state;
     bool refused = false;
     size_t counts[2] = {0, 0};
-    for (scarcity how = SCARCE_ONCE; how <= SCARCE_FROM; how++) {
+    for (docket_test_refusal how = DOCKET_TEST_REFUSE_ONE; how <= DOCKET_TEST_REFUSE_REST; how++) {
         size_t n = 0;
         do {
             run_once(at, how, ++n, &refused);
@@ -76,7 +76,7 @@ int main(void)
     if (access("/dev/shm", W_OK) == 0) {
         setenv("TMPDIR", "/dev/shm", 0); /* a thousand stores are made here: a disk's flushes would take minutes */
     }
-    scarce_install();
+    docket_test_memory_start();
     for (const scenario *at = scenarios; at->name != NULL && count < MOST; at++) {
         tests[count++] = (struct CMUnitTest){at->name, test_scenario, NULL, NULL, (void *)(uintptr_t)at};
     }

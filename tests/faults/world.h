@@ -6,6 +6,7 @@
 #include "support/folder.h"
 
 #include <docket/backend.h>
+#include <docket/testing.h>
 
 typedef struct world world;
 

@@ -2,10 +2,10 @@
 #include "base/clock.h"
 #include "engine/backoff.h"
 #include "support/child.h"
-#include "support/fake_clock.h"
 #include "support/run.h"
 #include "support/site.h"
 
+#include <docket/testing.h>
 #include <float.h>
 #include <limits.h>
 #include <math.h>
@@ -157,7 +157,7 @@ static void *let_time_fly(void *arg)
 {
     attempts *made = arg;
     while (!atomic_load(&made->ended)) {
-        fake_clock_advance(2000);
+        docket_test_clock_advance(2000);
         pause_ms(1);
     }
     return NULL;
@@ -173,12 +173,12 @@ static void run_attempts(attempts *made, const docket_backoff *backoff)
     const docket_step_options options = {DOCKET_STEP_OPTIONS_INIT, .user = made, .max_attempts = ATTEMPTS,
                                          .backoff = *backoff};
     docket_graph *graph = graph_of_one(&graph_options, &fail_always_step, &options);
-    fake_clock_start(INT64_C(1767268800000));
+    docket_test_clock_start(INT64_C(1767268800000));
     assert_int_equal(pthread_create(&flight, NULL, let_time_fly, made), 0);
     outcome of = run(graph, &(docket_request){DOCKET_REQUEST_INIT, .output = DOCKET_OF(Nothing)});
     atomic_store(&made->ended, true);
     pthread_join(flight, NULL);
-    fake_clock_stop();
+    docket_test_clock_stop();
     assert_status(DOCKET_FAILED, of.status);
     assert_int_equal(of.error.attempts, ATTEMPTS);
     assert_int_equal(made->count, ATTEMPTS);

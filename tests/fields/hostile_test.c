@@ -1,10 +1,10 @@
 /* Field report 12: bytes from a store that others can write. Planted payloads under a right checksum and mutated ones, to
  * the codec and through stores: each time a status, never a crash, a wrong value, or memory out of proportion. */
-#include "base/allocator_test.h"
 #include "support/plant.h"
 #include "support/run.h"
 #include "support/site.h"
 
+#include <docket/testing.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -143,7 +143,6 @@ static bool is_stable(const void *value)
 /* Decodes bytes that end where their memory ends. */
 static decoded decode(const void *bytes, size_t size)
 {
-    test_allocator taken;
     docket_error error = DOCKET_ERROR_INIT;
     Cargo cargo;
     uint8_t *copy = malloc(size > 0 ? size : 1);
@@ -152,19 +151,19 @@ static decoded decode(const void *bytes, size_t size)
         return (decoded){DOCKET_NO_MEMORY, 0};
     }
     memcpy(copy, bytes, size);
-    test_allocator_begin(&taken, 0);
+    docket_test_memory_start();
     docket_arena *arena = docket_arena_new();
     docket_status status = docket_decode(DOCKET_OF(Cargo), (docket_bytes){copy, size}, arena, &cargo, &error);
     if (status == DOCKET_OK && !is_stable(&cargo)) {
         status = DOCKET_ENCODE;
     }
     docket_arena_free(arena);
-    if (taken.live != 0) {
+    if (docket_test_memory_read().live != 0) {
         status = DOCKET_NO_MEMORY;
     }
-    test_allocator_end();
+    docket_test_memory_stop();
     free(copy);
-    return (decoded){status, taken.largest};
+    return (decoded){status, docket_test_memory_read().largest_bytes};
 }
 
 static void assert_modest(const decoded *came, size_t size)

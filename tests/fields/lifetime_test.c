@@ -1,9 +1,9 @@
 /* Field report 34: lifetimes that overflow, or follow the calendar. All times are set on a fake clock. */
 #include "support/child.h"
-#include "support/fake_clock.h"
 #include "support/run.h"
 #include "support/site.h"
 
+#include <docket/testing.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -98,31 +98,31 @@ static void fr_34_every_long_lifetime_restores_at_once(void **state)
 {
     site *at = *state;
     keeping user = {.runs = 0};
-    fake_clock_start(noon_ms);
+    docket_test_clock_start(noon_ms);
     for (int64_t i = 0; i < LONG_COUNT; i++) {
         assert_true(runs_anew(at, &user, long_ttls_ms[i], i));
         assert_false(runs_anew(at, &user, long_ttls_ms[i], i));
     }
-    fake_clock_advance(999);
+    docket_test_clock_advance(999);
     for (int64_t i = 0; i < LONG_COUNT; i++) {
         assert_false(runs_anew(at, &user, long_ttls_ms[i], i));
     }
-    fake_clock_stop();
+    docket_test_clock_stop();
 }
 
 static void fr_34_lifetime_set_by_the_step_restores_at_once(void **state)
 {
     site *at = *state;
     keeping user = {.sets_ttl = true};
-    fake_clock_start(noon_ms);
+    docket_test_clock_start(noon_ms);
     for (int64_t i = 0; i < LONG_COUNT; i++) {
         user.ttl_ms = long_ttls_ms[i];
         assert_true(runs_anew(at, &user, 1, i));
         assert_status(DOCKET_OK, user.answer);
-        fake_clock_advance(2);
+        docket_test_clock_advance(2);
         assert_false(runs_anew(at, &user, 1, i));
     }
-    fake_clock_stop();
+    docket_test_clock_stop();
 }
 
 typedef struct found {
@@ -164,7 +164,7 @@ static void fr_34_lifetime_beyond_time_is_for_ever(void **state)
     docket_error error;
     uint64_t count;
     keeping user = {.runs = 0};
-    fake_clock_start(noon_ms);
+    docket_test_clock_start(noon_ms);
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         assert_true(runs_anew(at, &user, ends[i].ttl_ms, 1));
         found got = list_all(at, true);
@@ -175,7 +175,7 @@ static void fr_34_lifetime_beyond_time_is_for_ever(void **state)
         assert_status(DOCKET_OK, docket_checkpoint_forget(site_open(at, NULL), &filter, &count, &error));
         assert_int_equal(count, 1);
     }
-    fake_clock_stop();
+    docket_test_clock_stop();
 }
 
 static void fr_34_negative_lifetime_is_refused(void **state)
@@ -206,30 +206,30 @@ static void fr_34_lifetime_ends_to_the_millisecond(void **state)
     static const int64_t ttls_ms[] = {
         1, 2, 500, 999, 1000, 1001, DOCKET_HOURS(2), DOCKET_DAYS(30), DOCKET_DAYS(36525)};
     keeping user = {.runs = 0};
-    fake_clock_start(noon_ms);
+    docket_test_clock_start(noon_ms);
     for (int64_t i = 0; i < (int64_t)(sizeof ttls_ms / sizeof ttls_ms[0]); i++) {
         assert_true(runs_anew(at, &user, ttls_ms[i], i));
         assert_false(runs_anew(at, &user, ttls_ms[i], i));
-        fake_clock_advance(ttls_ms[i] - 1);
+        docket_test_clock_advance(ttls_ms[i] - 1);
         assert_false(runs_anew(at, &user, ttls_ms[i], i));
-        fake_clock_advance(1);
+        docket_test_clock_advance(1);
         assert_true(runs_anew(at, &user, ttls_ms[i], i));
         assert_false(runs_anew(at, &user, ttls_ms[i], i));
     }
-    fake_clock_stop();
+    docket_test_clock_stop();
 }
 
 static void fr_34_absence_lapses_as_well(void **state)
 {
     site *at = *state;
     keeping user = {.absent = true};
-    fake_clock_start(noon_ms);
+    docket_test_clock_start(noon_ms);
     assert_true(runs_anew(at, &user, 1000, 1));
-    fake_clock_advance(999);
+    docket_test_clock_advance(999);
     assert_false(runs_anew(at, &user, 1000, 1));
-    fake_clock_advance(1);
+    docket_test_clock_advance(1);
     assert_true(runs_anew(at, &user, 1000, 1));
-    fake_clock_stop();
+    docket_test_clock_stop();
 }
 
 static void fr_34_year_2038_makes_no_difference(void **state)
@@ -243,19 +243,19 @@ static void fr_34_year_2038_makes_no_difference(void **state)
     };
     for (int64_t i = 0; i < (int64_t)(sizeof edges_ms / sizeof edges_ms[0]); i++) {
         keeping user = {.runs = 0};
-        fake_clock_start(edges_ms[i] - 1000);
+        docket_test_clock_start(edges_ms[i] - 1000);
         assert_true(runs_anew(at, &user, 0, 10 * i));
         assert_true(runs_anew(at, &user, 3000, 10 * i + 1));
-        fake_clock_advance(2000);
+        docket_test_clock_advance(2000);
         assert_true(runs_anew(at, &user, 3000, 10 * i + 2));
         for (int64_t n = 0; n < 3; n++) {
             assert_false(runs_anew(at, &user, 3000, 10 * i + n));
         }
-        fake_clock_advance(1000);
+        docket_test_clock_advance(1000);
         assert_false(runs_anew(at, &user, 0, 10 * i));
         assert_true(runs_anew(at, &user, 3000, 10 * i + 1));
         assert_false(runs_anew(at, &user, 3000, 10 * i + 2));
-        fake_clock_stop();
+        docket_test_clock_stop();
         docket_store_close(at->store); /* whose clock does not go back to the next edge */
         at->store = NULL;
     }
@@ -274,13 +274,13 @@ static void assert_two_hours(site *at, const char *zone, int64_t change_ms, int6
 {
     keeping user = {.runs = 0};
     live_in(zone);
-    fake_clock_start(change_ms - DOCKET_MINUTES(30));
+    docket_test_clock_start(change_ms - DOCKET_MINUTES(30));
     assert_true(runs_anew(at, &user, DOCKET_HOURS(2), n));
-    fake_clock_advance(DOCKET_MINUTES(119));
+    docket_test_clock_advance(DOCKET_MINUTES(119));
     assert_false(runs_anew(at, &user, DOCKET_HOURS(2), n));
-    fake_clock_advance(DOCKET_MINUTES(2));
+    docket_test_clock_advance(DOCKET_MINUTES(2));
     assert_true(runs_anew(at, &user, DOCKET_HOURS(2), n));
-    fake_clock_stop();
+    docket_test_clock_stop();
     docket_store_close(at->store);
     at->store = NULL;
 }
@@ -318,7 +318,7 @@ static int ask_from_zone(const char *url, const char *wall_ms, const char *zone)
         return 3;
     }
     tzset();
-    fake_clock_start(strtoll(wall_ms, NULL, 10));
+    docket_test_clock_start(strtoll(wall_ms, NULL, 10));
     if (docket_store_open(&store, url, NULL, NULL) != DOCKET_OK) {
         return 4;
     }
@@ -373,14 +373,14 @@ static void fr_34_what_has_expired_does_not_come_back(void **state)
     docket_error error;
     uint8_t key[32];
     keeping user = {.runs = 0};
-    fake_clock_start(noon_ms);
+    docket_test_clock_start(noon_ms);
     docket_graph *graph = keep_graph(site_open(at, NULL), &user, DOCKET_HOURS(1));
     assert_true(runs_for(graph, &user, 1));
     assert_status(DOCKET_OK, docket_checkpoint_list(at->store, NULL, copy_key, key, &error));
     assert_status(DOCKET_OK, read_key(at->store, key));
-    fake_clock_advance(DOCKET_HOURS(2));
+    docket_test_clock_advance(DOCKET_HOURS(2));
     assert_status(DOCKET_MISSING, read_key(at->store, key));
-    fake_clock_set_wall(noon_ms + DOCKET_MINUTES(30));
+    docket_test_clock_set_wall(noon_ms + DOCKET_MINUTES(30));
     assert_status(DOCKET_MISSING, read_key(at->store, key));
     docket_graph_free(graph);
     if (at->durable) {
@@ -389,7 +389,7 @@ static void fr_34_what_has_expired_does_not_come_back(void **state)
     }
     assert_true(runs_anew(at, &user, DOCKET_HOURS(1), 1));
     assert_false(runs_anew(at, &user, DOCKET_HOURS(1), 1));
-    fake_clock_stop();
+    docket_test_clock_stop();
 }
 
 /* A wrong clock for a while harms only what it says of people's time, not what is kept for ever. */
@@ -399,28 +399,28 @@ static void fr_34_clock_set_far_back_or_forth_loses_nothing_kept_for_ever(void *
     static const int64_t walls_ms[] = {0, 1, INT64_C(946684800000), INT64_C(2147483648000), INT64_C(4102444800000),
                                        1};
     keeping user = {.runs = 0};
-    fake_clock_start(noon_ms);
+    docket_test_clock_start(noon_ms);
     assert_true(runs_anew(at, &user, 0, 1));
     for (size_t i = 0; i < sizeof walls_ms / sizeof walls_ms[0]; i++) {
-        fake_clock_set_wall(walls_ms[i]);
+        docket_test_clock_set_wall(walls_ms[i]);
         assert_false(runs_anew(at, &user, 0, 1));
         assert_true(runs_anew(at, &user, 0, 10 + (int64_t)i));
         assert_false(runs_anew(at, &user, 0, 10 + (int64_t)i));
     }
-    fake_clock_stop();
+    docket_test_clock_stop();
 }
 
 static void fr_34_clock_of_an_unset_machine_does_not_harm(void **state)
 {
     site *at = *state;
     keeping user = {.runs = 0};
-    fake_clock_start(0);
+    docket_test_clock_start(0);
     assert_true(runs_anew(at, &user, 1000, 1));
-    fake_clock_advance(999);
+    docket_test_clock_advance(999);
     assert_false(runs_anew(at, &user, 1000, 1));
-    fake_clock_advance(1);
+    docket_test_clock_advance(1);
     assert_true(runs_anew(at, &user, 1000, 1));
-    fake_clock_stop();
+    docket_test_clock_stop();
 }
 
 int main(int argc, char **argv)

@@ -3,10 +3,10 @@
  *
  * The clock is a fake one that only stubborn steps move: an attempt that is not meant to pass a limit never does. */
 #include "support/child.h"
-#include "support/fake_clock.h"
 #include "support/run.h"
 #include "support/site.h"
 
+#include <docket/testing.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,12 +61,12 @@ static docket_status work(docket_ctx *ctx, Word *out, const Number *in)
         if (user->entered != NULL) {
             gate_arrive(user->entered);
         }
-        fake_clock_advance(user->passes_ms);
+        docket_test_clock_advance(user->passes_ms);
         for (int i = 0; i < PATIENCE && !docket_cancelled(ctx); i++) {
             pause_ms(1);
         }
         atomic_fetch_add(&user->saw_cancel, docket_cancelled(ctx));
-        fake_clock_advance(user->grace_passes_ms);
+        docket_test_clock_advance(user->grace_passes_ms);
         if (user->may_end != NULL) {
             gate_wait(user->may_end);
         } else {
@@ -222,7 +222,7 @@ static void assert_times_out(docket_graph *graph)
                                     DOCKET_INPUTS(DOCKET_IN(Number, &one))};
     caller_start(&waiting, graph, &request);
     while (!gate_wait_ms(&waiting.returned, 10)) {
-        fake_clock_advance(LIMIT_MS);
+        docket_test_clock_advance(LIMIT_MS);
     }
     outcome *made = caller_join(&waiting);
     assert_status(DOCKET_TIMEOUT, made->status);
@@ -388,7 +388,7 @@ static int run_fifty(const char *url)
         wrong += !begin_one(&all, i, store, pool, &entered);
     }
     wrong += !gate_wait(&entered);
-    fake_clock_advance(LIMIT_MS);
+    docket_test_clock_advance(LIMIT_MS);
     for (int i = 0; i < MANY; i++) {
         wrong += !end_one(&all, i);
     }
@@ -413,7 +413,7 @@ static docket_status sleep_long(docket_ctx *ctx, Word *out, const Number *in)
     (void)out;
     (void)in;
     entries_enter(docket_ctx_user(ctx));
-    fake_clock_advance(LIMIT_MS);
+    docket_test_clock_advance(LIMIT_MS);
     docket_status status = docket_sleep(ctx, DOCKET_HOURS(1));
     entries_leave(docket_ctx_user(ctx));
     return status;
@@ -426,7 +426,7 @@ static docket_status poll_long(docket_ctx *ctx, Word *out, const Number *in)
     (void)in;
     struct pollfd watched = {.fd = docket_cancel_fd(ctx), .events = POLLIN};
     entries_enter(docket_ctx_user(ctx));
-    fake_clock_advance(LIMIT_MS);
+    docket_test_clock_advance(LIMIT_MS);
     int ready = watched.fd >= 0 ? poll(&watched, 1, 60000) : -1;
     bool cancelled = docket_cancelled(ctx);
     entries_leave(docket_ctx_user(ctx));
@@ -482,7 +482,7 @@ static void fr_40_deadline_that_has_passed_runs_nothing(void **state)
 
 int main(int argc, char **argv)
 {
-    fake_clock_start(noon_ms);
+    docket_test_clock_start(noon_ms);
     if (argc == 3 && strcmp(argv[1], "fifty") == 0) {
         return run_fifty(argv[2]);
     }

@@ -1,12 +1,12 @@
 /* Files that docket keeps: named by their content beside the store, there as long as a record refers to them, and gone
  * after that. */
 #include "support/child.h"
-#include "support/fake_clock.h"
 #include "support/recorder.h"
 #include "support/run.h"
 #include "support/site.h"
 
 #include <dirent.h>
+#include <docket/testing.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -722,7 +722,7 @@ static void purge_leaves_exactly_what_is_referred_to(void **state)
     enum { COUNT = 10000 };
     const docket_store_options fast = {DOCKET_STORE_OPTIONS_INIT, .durability = DOCKET_DURABILITY_PROCESS};
     static meanwhile *const then = leave_unrecorded;
-    fake_clock_start(INT64_C(1700000000000));
+    docket_test_clock_start(INT64_C(1700000000000));
     docket_step_options lasting = recorded_in(site_open(at, &fast)), passing = lasting, unrecorded = lasting;
     passing.ttl_ms = 1000;
     unrecorded.user = (void *)(uintptr_t)&then;
@@ -739,7 +739,7 @@ static void purge_leaves_exactly_what_is_referred_to(void **state)
     assert_int_equal(kept_count(at), COUNT / 2 + 50);
     assert_int_equal(purge(at), 0);
     assert_int_equal(kept_count(at), COUNT / 2);
-    fake_clock_advance(2000);
+    docket_test_clock_advance(2000);
     assert_int_equal(purge(at), (COUNT + 2) / 3);
     assert_int_equal(kept_count(at), COUNT / 2); /* at least one of each pair lasts */
     const docket_checkpoint_filter old = {DOCKET_CHECKPOINT_FILTER_INIT, .older_than_ms = 1000};
@@ -756,7 +756,7 @@ static void purge_leaves_exactly_what_is_referred_to(void **state)
     for (int i = 0; i < 3; i++) {
         docket_graph_free(graphs[i]);
     }
-    fake_clock_stop();
+    docket_test_clock_stop();
 }
 
 /* Threads keep files of a few contents while records go and files are swept. */

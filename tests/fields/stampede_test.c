@@ -1,9 +1,9 @@
 /* Field report 15: many callers of one cold key. Sixty-four threads in one process; whoever comes first computes, the
  * others wait and share. */
-#include "support/fake_clock.h"
 #include "support/run.h"
 #include "support/site.h"
 
+#include <docket/testing.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -269,7 +269,7 @@ static void fr_15_absence_is_shared_as_well(void **state)
 
 static void fr_15_lapsed_key_is_computed_once_more(void **state)
 {
-    fake_clock_start(INT64_C(1700000000000));
+    docket_test_clock_start(INT64_C(1700000000000));
     stampede *all = stampede_new(*state);
     all->options.ttl_ms = DOCKET_MINUTES(10);
     for (int round = 1; round <= 3; round++) {
@@ -277,10 +277,10 @@ static void fr_15_lapsed_key_is_computed_once_more(void **state)
         assert_int_equal(runs(all), round);
         assert_int_equal(count_answers(all, round), THREADS);
         free_answers(all);
-        fake_clock_advance(DOCKET_MINUTES(10));
+        docket_test_clock_advance(DOCKET_MINUTES(10));
     }
     free(all);
-    fake_clock_stop();
+    docket_test_clock_stop();
 }
 
 static void fr_15_different_keys_do_not_wait_for_each_other(void **state)

@@ -1,9 +1,9 @@
 /* Checkpoints: what is computed once, for whom, for how long. */
 #include "support/check.h"
-#include "support/fake_clock.h"
 #include "support/run.h"
 #include "support/site.h"
 
+#include <docket/testing.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,20 +62,20 @@ static void p_113_p_114_global_results_are_for_all(void **state)
 static void p_115_a_result_lives_as_long_as_its_ttl(void **state)
 {
     entries seen = {.runs = 0};
-    fake_clock_start(INT64_C(1700000000000));
+    docket_test_clock_start(INT64_C(1700000000000));
     docket_graph *graph = recorded(*state, &seen, DOCKET_SCOPE_GLOBAL, 50);
     assert_int_equal(letters_count(graph, "a", "text"), 1);
     assert_int_equal(letters_count(graph, "b", "text"), 1);
-    fake_clock_advance(49);
+    docket_test_clock_advance(49);
     assert_int_equal(letters_count(graph, "c", "text"), 1);
-    fake_clock_advance(51);
+    docket_test_clock_advance(51);
     assert_int_equal(letters_count(graph, "d", "text"), 2);
     assert_int_equal(letters_count(graph, "e", "text"), 2);
-    fake_clock_advance(100);
-    fake_clock_set_wall(INT64_C(1700000000000)); /* what has expired does not come back to life */
+    docket_test_clock_advance(100);
+    docket_test_clock_set_wall(INT64_C(1700000000000)); /* what has expired does not come back to life */
     assert_int_equal(letters_count(graph, "f", "text"), 3);
     assert_int_equal(seen.runs, 3);
-    fake_clock_stop();
+    docket_test_clock_stop();
     docket_graph_free(graph);
 }
 
@@ -109,12 +109,12 @@ static void f_46_an_execution_can_be_taken_up_again(void **state)
 static void n_07_a_ttl_of_zero_is_for_ever_and_a_negative_one_is_refused(void **state)
 {
     entries seen = {.runs = 0};
-    fake_clock_start(INT64_C(1700000000000));
+    docket_test_clock_start(INT64_C(1700000000000));
     docket_graph *graph = recorded(*state, &seen, DOCKET_SCOPE_GLOBAL, 0);
     assert_int_equal(letters_count(graph, "a", "text"), 1);
-    fake_clock_advance(DOCKET_DAYS(36500));
+    docket_test_clock_advance(DOCKET_DAYS(36500));
     assert_int_equal(letters_count(graph, "b", "text"), 1);
-    fake_clock_stop();
+    docket_test_clock_stop();
     docket_graph_free(graph);
 
     graph = docket_graph_new("negative", NULL);

@@ -1,13 +1,12 @@
 /* F-10, F-11, F-13, F-16 to F-18 and F-38 where SQLite is concerned: real kills, times without zones, expired rows, types,
  * keys, large values, prefixes. */
-#include "base/allocator_test.h"
 #include "support/child.h"
-#include "support/fake_clock.h"
 #include "support/ledger.h"
 #include "support/plant.h"
 #include "support/run.h"
 #include "support/site.h"
 
+#include <docket/testing.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -225,16 +224,16 @@ static void f_11_two_hours_are_two_hours_in_every_zone(void **state)
         for (size_t j = 0; j < 3; j++, n++) {
             assert_int_equal(setenv("TZ", zones[i], 1), 0);
             tzset();
-            fake_clock_start(starts_ms[j]);
+            docket_test_clock_start(starts_ms[j]);
             assert_true(runs_for(at, n, DOCKET_HOURS(2)));
             assert_int_equal(ask_sqlite(at, "SELECT max(created) FROM docket_checkpoint"), starts_ms[j]);
             assert_int_equal(setenv("TZ", zones[(i + 1) % 4], 1), 0); /* it is read in another */
             tzset();
-            fake_clock_advance(DOCKET_MINUTES(119));
+            docket_test_clock_advance(DOCKET_MINUTES(119));
             assert_false(runs_for(at, n, DOCKET_HOURS(2)));
-            fake_clock_advance(DOCKET_MINUTES(2));
+            docket_test_clock_advance(DOCKET_MINUTES(2));
             assert_true(runs_for(at, n, DOCKET_HOURS(2)));
-            fake_clock_stop();
+            docket_test_clock_stop();
             execute_sql(at, "DELETE FROM docket_checkpoint");
         }
     }
@@ -243,13 +242,13 @@ static void f_11_two_hours_are_two_hours_in_every_zone(void **state)
 static void f_11_times_are_stored_as_integers(void **state)
 {
     site *at = *state;
-    fake_clock_start(noon_ms + 123);
+    docket_test_clock_start(noon_ms + 123);
     runs_for(at, 1, DOCKET_HOURS(2));
     assert_int_equal(ask_sqlite(at, "SELECT count(*) FROM docket_checkpoint WHERE typeof(created) = 'integer' AND "
                                     "typeof(expires) = 'integer' AND expires = created + 7200000"),
                      1);
     assert_int_equal(ask_sqlite(at, "SELECT created FROM docket_checkpoint"), noon_ms + 123);
-    fake_clock_stop();
+    docket_test_clock_stop();
 }
 
 /* ---- F-13: expired rows go ---- */
@@ -303,19 +302,19 @@ static void assert_purged(site *at, uint64_t expected)
 static void f_13_purge_removes_what_has_expired_and_counts_it(void **state)
 {
     site *at = *state;
-    fake_clock_start(noon_ms);
+    docket_test_clock_start(noon_ms);
     plant_many(at, 0, MANY, 1000);
     plant_many(at, MANY, 50, 0);
     plant_many(at, MANY + 50, 50, DOCKET_HOURS(1));
     assert_purged(at, 0);
-    fake_clock_advance(1000);
+    docket_test_clock_advance(1000);
     assert_purged(at, MANY);
     assert_purged(at, 0);
     assert_int_equal(count_entries(at), 100);
-    fake_clock_advance(DOCKET_HOURS(1));
+    docket_test_clock_advance(DOCKET_HOURS(1));
     assert_purged(at, 50);
     assert_int_equal(count_entries(at), 50);
-    fake_clock_stop();
+    docket_test_clock_stop();
 }
 
 /* What purge frees is used again: the file does not grow any further. */
@@ -323,41 +322,40 @@ static void f_13_room_of_purged_rows_is_used_again(void **state)
 {
     site *at = *state;
     int64_t pages = 0;
-    fake_clock_start(noon_ms);
+    docket_test_clock_start(noon_ms);
     for (int round = 0; round < 4; round++) {
         plant_many(at, round * MANY, MANY / 4, 1000);
         site_close(at);
         int64_t now = ask_sqlite(at, "PRAGMA page_count");
         pages = round == 0 ? now : pages;
         assert_true(now <= pages + pages / 10 + 10);
-        fake_clock_advance(1000);
+        docket_test_clock_advance(1000);
         assert_purged(at, MANY / 4);
         site_close(at);
         assert_true(
             ask_sqlite(at, "SELECT page_count - freelist_count FROM pragma_page_count, pragma_freelist_count") <
             pages / 4);
     }
-    fake_clock_stop();
+    docket_test_clock_stop();
 }
 
 static void f_13_memory_is_used_again(void **state)
 {
     site *at = *state;
-    test_allocator taken;
-    size_t after_first = 0;
-    test_allocator_begin(&taken, 0);
-    fake_clock_start(noon_ms);
+    int64_t after_first = 0;
+    docket_test_memory_start();
+    docket_test_clock_start(noon_ms);
     for (int round = 0; round < 5; round++) {
         plant_many(at, round * MANY, MANY / 10, 1000);
-        fake_clock_advance(1000);
+        docket_test_clock_advance(1000);
         assert_purged(at, MANY / 10);
-        after_first = round == 0 ? taken.live : after_first;
-        assert_true(taken.live <= after_first + 10);
+        after_first = round == 0 ? docket_test_memory_read().live : after_first;
+        assert_true(docket_test_memory_read().live <= after_first + 10);
     }
     docket_store_close(at->store);
     at->store = NULL;
-    fake_clock_stop();
-    test_allocator_end();
+    docket_test_clock_stop();
+    docket_test_memory_stop();
 }
 
 /* ---- F-16, F-17, F-18 over a restart ---- */
@@ -489,13 +487,13 @@ static void f_38_one_byte_too_many_is_refused_before_anything_is_written(void **
 static void f_38_half_a_second_is_half_a_second(void **state)
 {
     site *at = *state;
-    fake_clock_start(noon_ms + 999);
+    docket_test_clock_start(noon_ms + 999);
     assert_true(runs_for(at, 1, 500));
-    fake_clock_advance(499);
+    docket_test_clock_advance(499);
     assert_false(runs_for(at, 1, 500));
-    fake_clock_advance(1);
+    docket_test_clock_advance(1);
     assert_true(runs_for(at, 1, 500));
-    fake_clock_stop();
+    docket_test_clock_stop();
 }
 
 /* With a prefix the store works or is refused, and the application's table beside it is as it was. */

@@ -1,10 +1,11 @@
 /* A store fault is never silence: neither a run that was not due nor a success that was not kept. */
 #include "support/check.h"
-#include "support/faulty_store.h"
+#include "support/faulty.h"
 #include "support/recorder.h"
 #include "support/run.h"
 #include "support/site.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@ DOCKET_STEP(count_entries, LC, IS);
 
 /* A recorded step on a store with faults, with commits on its own thread or on the store's. */
 typedef struct bench {
-    faulty_store store;
+    docket_test_store *store;
     recorder events;
     entries seen;
     docket_graph *graph;
@@ -31,13 +32,13 @@ static void bench_open(bench *self, bool inline_commits, docket_commit_mode mode
 {
     *self = (bench){.events = RECORDER_INIT};
     docket_store_options store_options = {DOCKET_STORE_OPTIONS_INIT, .retry_budget_ms = budget_ms};
-    faulty_store_open(&self->store, inline_commits, &store_options);
+    self->store = faulty_open(inline_commits, &store_options);
     docket_observer observer = recorder_observer(&self->events);
     docket_graph_options graph_options = {DOCKET_GRAPH_OPTIONS_INIT, .observers = &observer, .observer_count = 1};
     docket_step_options options = {
         DOCKET_STEP_OPTIONS_INIT, .name = "Count",
         .user = &self->seen,      .scope = DOCKET_SCOPE_WORKFLOW,
-        .commit = mode,           .store = self->store.store,
+        .commit = mode,           .store = docket_test_store_get(self->store),
         .max_attempts = 3,        .on_unreadable = on_unreadable,
     };
     self->graph = graph_of_one(&graph_options, &count_entries_step, &options);
@@ -48,7 +49,7 @@ static void bench_close(bench *self)
     docket_error error;
     assert_status(DOCKET_OK, docket_graph_stop(self->graph, GATE_LIMIT_MS, &error));
     docket_graph_free(self->graph);
-    faulty_store_close(&self->store);
+    docket_test_store_close(self->store);
     recorder_free(&self->events);
 }
 
@@ -59,19 +60,19 @@ static void f_02_a_failed_lookup_does_not_become_a_run(void **state)
     (void)state;
     bench on;
     bench_open(&on, true, DOCKET_COMMIT_BEFORE_NEXT, 0, DOCKET_FAIL);
-    faulty_store_set_lookup(&on.store, (fault){.kind = FAULT_REFUSE});
+    faulty_set(on.store, DOCKET_TEST_LOOKUP, (docket_test_fault){.kind = DOCKET_TEST_FAIL_BEFORE});
     outcome of = run_letters(on.graph, "e", "text");
     assert_status(DOCKET_STORE, of.status);
     assert_contains(of.error.message, FAULT_MESSAGE);
-    assert_int_equal(of.error.code, FAULT_CODE);
+    assert_int_equal(of.error.code, EIO);
     assert_string_equal(of.error.step, "Count");
     assert_int_equal(of.error.attempts, 0);
     assert_int_equal(of.error.transient, 0);
     assert_int_equal(on.seen.runs, 0);
-    assert_int_equal(on.store.lookups, 1);
+    assert_int_equal(docket_test_store_calls(on.store, DOCKET_TEST_LOOKUP), 1);
     outcome_free(&of);
 
-    faulty_store_set_lookup(&on.store, (fault){.kind = FAULT_NONE});
+    faulty_set(on.store, DOCKET_TEST_LOOKUP, (docket_test_fault){.kind = DOCKET_TEST_NONE});
     assert_int_equal(letters_count(on.graph, "e", "text"), 1);
     bench_close(&on);
 }
@@ -81,9 +82,10 @@ static void f_02_a_passing_fault_is_retried(void **state)
     (void)state;
     bench on;
     bench_open(&on, true, DOCKET_COMMIT_BEFORE_NEXT, 0, DOCKET_FAIL);
-    faulty_store_set_lookup(&on.store, (fault){.kind = FAULT_REFUSE, .count = 3, .transient = true});
+    faulty_set(on.store, DOCKET_TEST_LOOKUP,
+               (docket_test_fault){.kind = DOCKET_TEST_FAIL_BEFORE, .count = 3, .transient = true});
     assert_int_equal(letters_count(on.graph, "e", "text"), 1);
-    assert_int_equal(on.store.lookups, 4);
+    assert_int_equal(docket_test_store_calls(on.store, DOCKET_TEST_LOOKUP), 4);
     bench_close(&on);
 }
 
@@ -92,12 +94,13 @@ static void f_02_retries_have_an_end(void **state)
     (void)state;
     bench on;
     bench_open(&on, true, DOCKET_COMMIT_BEFORE_NEXT, 30, DOCKET_FAIL);
-    faulty_store_set_lookup(&on.store, (fault){.kind = FAULT_REFUSE, .transient = true});
+    faulty_set(on.store, DOCKET_TEST_LOOKUP,
+               (docket_test_fault){.kind = DOCKET_TEST_FAIL_BEFORE, .transient = true});
     outcome of = run_letters(on.graph, "e", "text");
     assert_status(DOCKET_STORE, of.status);
     assert_contains(of.error.message, FAULT_MESSAGE);
     assert_int_equal(of.error.transient, 1);
-    assert_true(on.store.lookups > 1);
+    assert_true(docket_test_store_calls(on.store, DOCKET_TEST_LOOKUP) > 1);
     assert_int_equal(on.seen.runs, 0);
     outcome_free(&of);
     bench_close(&on);
@@ -111,7 +114,7 @@ static void f_03_a_failed_write_does_not_become_success(void **state)
         for (int mode = DOCKET_COMMIT_BEFORE_NEXT; mode <= DOCKET_COMMIT_BEFORE_END; mode++) {
             bench on;
             bench_open(&on, inline_commits, (docket_commit_mode)mode, 0, DOCKET_FAIL);
-            faulty_store_set_commit(&on.store, (fault){.kind = FAULT_REFUSE});
+            faulty_set(on.store, DOCKET_TEST_COMMIT, (docket_test_fault){.kind = DOCKET_TEST_FAIL_BEFORE});
             outcome of = run_letters(on.graph, "e", "text");
             assert_status(DOCKET_STORE, of.status);
             assert_contains(of.error.message, FAULT_MESSAGE);
@@ -120,7 +123,7 @@ static void f_03_a_failed_write_does_not_become_success(void **state)
             assert_int_equal(on.seen.runs, 1);
             outcome_free(&of);
 
-            faulty_store_set_commit(&on.store, (fault){.kind = FAULT_NONE});
+            faulty_set(on.store, DOCKET_TEST_COMMIT, (docket_test_fault){.kind = DOCKET_TEST_NONE});
             of = run_letters(on.graph, "e", "text");
             assert_status(DOCKET_OK, of.status);
             assert_int_equal(DOCKET_RESULT(of.result, LC)->count, 2);
@@ -140,9 +143,10 @@ static void f_03_a_passing_fault_is_retried(void **state)
         for (int mode = DOCKET_COMMIT_BEFORE_NEXT; mode <= DOCKET_COMMIT_BEFORE_END; mode++) {
             bench on;
             bench_open(&on, inline_commits, (docket_commit_mode)mode, 0, DOCKET_FAIL);
-            faulty_store_set_commit(&on.store, (fault){.kind = FAULT_REFUSE, .count = 2, .transient = true});
+            faulty_set(on.store, DOCKET_TEST_COMMIT,
+                       (docket_test_fault){.kind = DOCKET_TEST_FAIL_BEFORE, .count = 2, .transient = true});
             assert_int_equal(letters_count(on.graph, "e", "text"), 1);
-            assert_int_equal(on.store.commits, 3);
+            assert_int_equal(docket_test_store_calls(on.store, DOCKET_TEST_COMMIT), 3);
             assert_int_equal(letters_count(on.graph, "e", "text"), 1);
             bench_close(&on);
         }
@@ -156,16 +160,16 @@ static void f_03_a_write_whose_answer_was_lost_is_read_back(void **state)
     {
         bench on;
         bench_open(&on, inline_commits, DOCKET_COMMIT_BEFORE_NEXT, 0, DOCKET_FAIL);
-        faulty_store_set_commit(&on.store, (fault){.kind = FAULT_AFTER});
+        faulty_set(on.store, DOCKET_TEST_COMMIT, (docket_test_fault){.kind = DOCKET_TEST_FAIL_AFTER});
         assert_int_equal(letters_count(on.graph, "e", "text"), 1);
         assert_int_equal(letters_count(on.graph, "e", "text"), 1);
         assert_int_equal(on.seen.runs, 1);
 
-        faulty_store_set_lookup(&on.store, (fault){.kind = FAULT_REFUSE, .from = 2});
+        faulty_set(on.store, DOCKET_TEST_LOOKUP, (docket_test_fault){.kind = DOCKET_TEST_FAIL_BEFORE, .from = 2});
         outcome of = run_letters(on.graph, "another", "text");
         assert_status(DOCKET_STORE, of.status);
         outcome_free(&of);
-        faulty_store_set_lookup(&on.store, (fault){.kind = FAULT_NONE});
+        faulty_set(on.store, DOCKET_TEST_LOOKUP, (docket_test_fault){.kind = DOCKET_TEST_NONE});
         of = run_letters(on.graph, "another", "text");
         assert_int_equal(DOCKET_RESULT(of.result, LC)->count, 2);
         assert_int_equal(docket_result_state(of.result, DOCKET_OF(LC)), DOCKET_VALUE_RESTORED);
@@ -181,7 +185,7 @@ static void f_06_an_owner_without_its_claim_cannot_write(void **state)
     {
         bench on;
         bench_open(&on, inline_commits, DOCKET_COMMIT_BEFORE_NEXT, 0, DOCKET_FAIL);
-        faulty_store_set_commit(&on.store, (fault){.kind = FAULT_CLAIM_LOST});
+        faulty_set(on.store, DOCKET_TEST_COMMIT, (docket_test_fault){.kind = DOCKET_TEST_CLAIM_LOST});
         outcome of = run_letters(on.graph, "e", "text");
         assert_status(DOCKET_CLAIM_LOST, of.status);
         assert_int_equal(on.seen.runs, 1);
@@ -197,7 +201,7 @@ static void damaged_bytes_are_never_values(void **state)
         bench on;
         bench_open(&on, true, DOCKET_COMMIT_BEFORE_NEXT, 0, (docket_unreadable)mode);
         assert_int_equal(letters_count(on.graph, "e", "text"), 1);
-        faulty_store_set_lookup(&on.store, (fault){.kind = FAULT_DAMAGE});
+        faulty_set(on.store, DOCKET_TEST_LOOKUP, (docket_test_fault){.kind = DOCKET_TEST_DAMAGE});
         outcome of = run_letters(on.graph, "e", "text");
         if (mode == DOCKET_FAIL) {
             assert_status(DOCKET_CORRUPT, of.status);
@@ -207,7 +211,7 @@ static void damaged_bytes_are_never_values(void **state)
             assert_int_equal(DOCKET_RESULT(of.result, LC)->count, 2);
         }
         outcome_free(&of);
-        faulty_store_set_lookup(&on.store, (fault){.kind = FAULT_NONE});
+        faulty_set(on.store, DOCKET_TEST_LOOKUP, (docket_test_fault){.kind = DOCKET_TEST_NONE});
         assert_int_equal(letters_count(on.graph, "e", "text"), mode == DOCKET_FAIL ? 1 : 2);
         bench_close(&on);
     }
@@ -220,9 +224,8 @@ DOCKET_STRUCT(Broken, (INT32, value));
 DOCKET_STRUCT(Joined, (INT32, value));
 
 typedef struct pair {
-    faulty_store store;
+    docket_test_store *store;
     entries done;
-    gate write_reached, write_goes_on;
     atomic_bool breaks;
 } pair;
 
@@ -243,7 +246,7 @@ static docket_status get_broken(docket_ctx *ctx, Broken *out)
     if (!atomic_load(&on->breaks)) {
         return DOCKET_OK;
     }
-    bool reached = gate_wait(&on->write_reached);
+    bool reached = docket_test_store_wait_blocked(on->store, DOCKET_TEST_COMMIT, GATE_LIMIT_MS);
     return docket_fail(ctx, 7, reached ? "broken" : "nothing was written");
 }
 DOCKET_STEP(get_broken, Broken);
@@ -259,7 +262,7 @@ DOCKET_STEP(join, Joined, Done, Broken);
 static docket_graph *pair_graph(pair *on)
 {
     docket_step_options recorded = {DOCKET_STEP_OPTIONS_INIT, .user = on, .scope = DOCKET_SCOPE_WORKFLOW,
-                                    .store = on->store.store};
+                                    .store = docket_test_store_get(on->store)};
     docket_step_options plain = {DOCKET_STEP_OPTIONS_INIT, .user = on};
     docket_graph *graph = docket_graph_new("pair", NULL);
     assert_status(DOCKET_OK, docket_graph_add(graph, &get_done_step, &recorded));
@@ -271,21 +274,21 @@ static docket_graph *pair_graph(pair *on)
 
 static void fail_while_writing(bool inline_commits, int64_t time_limit_ms, docket_status expected)
 {
-    pair on = {.write_reached = GATE_INIT(1), .write_goes_on = GATE_INIT(1), .breaks = time_limit_ms == 0};
-    faulty_store_open(&on.store, inline_commits, NULL);
-    faulty_store_set_commit(&on.store, (fault){.reached = &on.write_reached, .held_until = &on.write_goes_on});
+    pair on = {.breaks = time_limit_ms == 0};
+    on.store = faulty_open(inline_commits, NULL);
+    faulty_set(on.store, DOCKET_TEST_COMMIT, (docket_test_fault){.block = true});
     docket_graph *graph = pair_graph(&on);
     docket_request request = {DOCKET_REQUEST_INIT, .execution_id = "p", .output = DOCKET_OF(Joined),
                               .time_limit_ms = time_limit_ms};
     caller called;
     caller_start(&called, graph, &request);
-    assert_true(gate_wait(&on.write_reached));
+    assert_true(docket_test_store_wait_blocked(on.store, DOCKET_TEST_COMMIT, GATE_LIMIT_MS));
     if (time_limit_ms > 0) {
         caller_join(&called); /* it does not wait for the store */
-        gate_arrive(&on.write_goes_on);
+        docket_test_store_unblock(on.store, DOCKET_TEST_COMMIT);
     } else {
         pause_ms(5);
-        gate_arrive(&on.write_goes_on);
+        docket_test_store_unblock(on.store, DOCKET_TEST_COMMIT);
         caller_join(&called);
         assert_int_equal(called.outcome.error.code, 7);
     }
@@ -301,7 +304,7 @@ static void fail_while_writing(bool inline_commits, int64_t time_limit_ms, docke
     outcome_free(&of);
     assert_int_equal(on.done.runs, 1);
     docket_graph_free(graph);
-    faulty_store_close(&on.store);
+    docket_test_store_close(on.store);
 }
 
 static void f_04_a_finished_step_is_recorded_although_its_sibling_fails(void **state)
@@ -400,7 +403,7 @@ static void f_45_a_failed_lookup_leaves_a_trace(void **state)
     (void)state;
     bench on;
     bench_open(&on, true, DOCKET_COMMIT_BEFORE_NEXT, 0, DOCKET_FAIL);
-    faulty_store_set_lookup(&on.store, (fault){.kind = FAULT_REFUSE});
+    faulty_set(on.store, DOCKET_TEST_LOOKUP, (docket_test_fault){.kind = DOCKET_TEST_FAIL_BEFORE});
     outcome of = run_letters(on.graph, "e", "text");
     assert_status(DOCKET_STORE, of.status);
     outcome_free(&of);
@@ -411,7 +414,7 @@ static void f_45_a_failed_lookup_leaves_a_trace(void **state)
     assert_true(lookup->has_error);
     assert_false(lookup->hit);
     assert_contains(lookup->message, FAULT_MESSAGE);
-    assert_int_equal(lookup->code, FAULT_CODE);
+    assert_int_equal(lookup->code, EIO);
     bench_close(&on);
 }
 
@@ -423,7 +426,7 @@ static void f_45_a_failed_commit_leaves_a_trace(void **state)
         for (int mode = DOCKET_COMMIT_BEFORE_NEXT; mode <= DOCKET_COMMIT_BEFORE_END; mode++) {
             bench on;
             bench_open(&on, inline_commits, (docket_commit_mode)mode, 0, DOCKET_FAIL);
-            faulty_store_set_commit(&on.store, (fault){.kind = FAULT_REFUSE});
+            faulty_set(on.store, DOCKET_TEST_COMMIT, (docket_test_fault){.kind = DOCKET_TEST_FAIL_BEFORE});
             outcome of = run_letters(on.graph, "e", "text");
             assert_status(DOCKET_STORE, of.status);
             outcome_free(&of);

@@ -2,7 +2,6 @@
  * is refused, and stored descriptions. */
 #include "type/json.h"
 
-#include "base/allocator_test.h"
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "known.pb-c.h"
@@ -14,6 +13,7 @@
 #include "type/schema.h"
 
 #include <docket/protobuf.h>
+#include <docket/testing.h>
 
 DOCKET_PROTOBUF(Sample__Everything, sample__everything);
 DOCKET_PROTOBUF(Sample__Point, sample__point);
@@ -442,10 +442,10 @@ static void every_allocation_may_fail(void **state)
     static const char text[] =
         "{\"counts\":{\"a\":1},\"li32\":[1],\"text\":\"x\",\"data\":\"AAAA\",\"flags\":{\"true\":\"\"},"
         "\"blobs\":{\"1\":\"\"},\"point\":{\"x\":1}}";
-    test_allocator allocator;
     docket_status status = DOCKET_NO_MEMORY;
     for (size_t fail_at = 1; status != DOCKET_OK; fail_at++) {
-        test_allocator_begin(&allocator, fail_at);
+        docket_test_memory_start();
+        docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, fail_at);
         docket_arena *own = docket_arena_new();
         docket_buffer *out = docket_buffer_new();
         Sample__Everything value;
@@ -461,8 +461,8 @@ static void every_allocation_may_fail(void **state)
         assert_true(status == DOCKET_OK || status == DOCKET_NO_MEMORY);
         docket_arena_free(own);
         docket_buffer_free(out);
-        assert_int_equal(allocator.live, 0);
-        test_allocator_end();
+        assert_int_equal(docket_test_memory_read().live, 0);
+        docket_test_memory_stop();
     }
 }
 

@@ -1,4 +1,3 @@
-#include "base/allocator_test.h"
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "legacy.pb-c.h"
@@ -10,6 +9,7 @@
 #include "type/wire.h"
 
 #include <docket/protobuf.h>
+#include <docket/testing.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -765,10 +765,10 @@ static void every_allocation_may_fail(void **state)
     static const char wide[] = "\x08\x05\x1a\x03"
                                "abc"
                                "\x20\x01";
-    test_allocator allocator;
     docket_status status = DOCKET_NO_MEMORY;
     for (size_t fail_at = 1; status != DOCKET_OK; fail_at++) {
-        test_allocator_begin(&allocator, fail_at);
+        docket_test_memory_start();
+        docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, fail_at);
         docket_arena *own = docket_arena_new();
         docket_buffer *out = docket_buffer_new();
         Sample__Point value;
@@ -791,8 +791,8 @@ static void every_allocation_may_fail(void **state)
         assert_true(status == DOCKET_OK || status == DOCKET_NO_MEMORY);
         docket_arena_free(own);
         docket_buffer_free(out);
-        assert_int_equal(allocator.live, 0);
-        test_allocator_end();
+        assert_int_equal(docket_test_memory_read().live, 0);
+        docket_test_memory_stop();
     }
 }
 

@@ -1,5 +1,5 @@
-/* Counts entries into step functions outside of docket: each entry appends one byte to a file, which no crash takes
- * back and which threads and processes share. One file per name. */
+/* Counts entries into step functions outside of docket: docket_test_ledger_add, with one file per name, by formatted
+ * names, and an end of the test when it cannot be written. */
 #ifndef DOCKET_TESTS_LEDGER_H
 #define DOCKET_TESTS_LEDGER_H
 
