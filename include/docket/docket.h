@@ -11,6 +11,7 @@
 #include <docket/export.h>
 #include <docket/file.h>
 #include <docket/graph.h>
+#include <docket/items.h>
 #include <docket/json.h>
 #include <docket/observer.h>
 #include <docket/pool.h>

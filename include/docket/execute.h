@@ -49,6 +49,16 @@ DOCKET_API bool docket_cancel_is_set(const docket_cancel *cancel);
  * Threads: any, but no call with this handle may come after it. */
 DOCKET_API void docket_cancel_free(docket_cancel *cancel);
 
+/** What an item's failure means. */
+typedef enum docket_item_policy {
+    DOCKET_STOP = 0,   /* the execution fails with it, and stops */
+    DOCKET_COLLECT = 1 /* the other items go on; the execution fails at the end, with the error of the first item in
+                          their order that has one. What takes all items does not run if one has failed before it */
+} docket_item_policy;
+
+/** An item: see docket_items(3). */
+typedef struct docket_item docket_item;
+
 /** What is asked of a graph. Start with DOCKET_REQUEST_INIT. Everything in it may go as soon as the call returned, also
  * that of docket_execute_begin; resources alone are borrowed until docket_graph_stop. */
 typedef struct docket_request {
@@ -62,6 +72,12 @@ typedef struct docket_request {
     size_t input_count;
     int64_t time_limit_ms; /* of the whole execution; 0 = none; negative = already passed */
     docket_cancel *cancel;
+    size_t window;      /* how many items may be under way at once; 0 = 1024 */
+    docket_item_policy on_item_error;
+    /** Called for each item when it has ended, in their order and one at a time; the item is then freed, unless a step
+     * takes all items. For types that are outputs, in an execution with one kind of items. */
+    void (*item_done)(void *arg, docket_item item);
+    void *item_arg;
     docket_ctx *parent; /* the step that asks; NULL = the step whose function runs on this thread, if any. Its
                            limits and its cancellation hold for this execution as well */
 } docket_request;

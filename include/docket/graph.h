@@ -20,18 +20,67 @@ DOCKET_BEGIN_DECLS
 typedef struct docket_graph docket_graph;
 typedef struct docket_store docket_store;
 
-/** A value given to a graph or an execution: make it with DOCKET_IN. */
+/** How a docket_input gives what it gives. */
+typedef enum docket_input_form {
+    DOCKET_FORM_VALUE = 0,    /* `value` is one value */
+    DOCKET_FORM_ARRAY = 1,    /* `value` is an array of `count` values: items */
+    DOCKET_FORM_POINTERS = 2, /* `value` is an array of `count` pointers to values: items */
+    DOCKET_FORM_SOURCE = 3    /* `value` is a docket_item_source: items, one after the other */
+} docket_input_form;
+
+/** Where items come from that are not all there. `next` is called by one thread at a time.
+ *
+ * It fills in `item`, which is zeroed (or initialised), and returns DOCKET_OK; docket copies it before the next call. Or
+ * it returns DOCKET_ABSENT: there are no more. Anything else is an error and stops the execution; then it may write into
+ * `error`, as docket_error_set does. It is not called when the execution stops. */
+typedef struct docket_item_source {
+    docket_status (*next)(void *arg, void *item, docket_error *error);
+    void *arg;
+} docket_item_source;
+
+/** A value, or the items of a type, given to an execution; or a value given to a graph. Make it with DOCKET_IN,
+ * DOCKET_ITEMS, DOCKET_ITEM_POINTERS or DOCKET_ITEM_SOURCE. */
 typedef struct docket_input {
     const docket_type *type;
     const void *value;
+    docket_input_form form;
+    size_t count;
 } docket_input;
 
 #ifndef __cplusplus
 /** `pointer` (a `T *`, checked by the compiler) as a value of type T. */
 #define DOCKET_IN(T, pointer)                                                                                    \
-    ((docket_input){DOCKET_OF(T), _Generic((pointer), T *: (pointer), const T *: (pointer))})
+    ((docket_input){DOCKET_OF(T), _Generic((pointer), T *: (pointer), const T *: (pointer)), DOCKET_FORM_VALUE, 1})
+
+/** An array of `item_count` values of type T: one item each. NULL is an array of none. */
+#define DOCKET_ITEMS(T, array, item_count)                                                                       \
+    ((docket_input){DOCKET_OF(T), _Generic(&(array)[0], T *: &(array)[0], const T *: &(array)[0]),               \
+                    DOCKET_FORM_ARRAY, (item_count)})
+
+/** An array of `item_count` pointers to values of type T. */
+#define DOCKET_ITEM_POINTERS(T, array, item_count)                                                               \
+    ((docket_input){DOCKET_OF(T),                                                                                \
+                    (const void *)_Generic(&(array)[0],                                                          \
+                        T **: &(array)[0],                                                                       \
+                        const T **: &(array)[0],                                                                 \
+                        T *const *: &(array)[0],                                                                 \
+                        const T *const *: &(array)[0]),                                                          \
+                    DOCKET_FORM_POINTERS, (item_count)})
+
+/** Items of type T from a docket_item_source, to which `source` points. */
+#define DOCKET_ITEM_SOURCE(T, source)                                                                            \
+    ((docket_input){DOCKET_OF(T), _Generic((source), docket_item_source *: (source),                             \
+                                           const docket_item_source *: (source)),                                \
+                    DOCKET_FORM_SOURCE, 0})
 #else
-#define DOCKET_IN(T, pointer) (docket_input{DOCKET_OF(T), static_cast<const T *>(pointer)})
+#define DOCKET_IN(T, pointer)                                                                                    \
+    (docket_input{DOCKET_OF(T), static_cast<const T *>(pointer), DOCKET_FORM_VALUE, 1})
+#define DOCKET_ITEMS(T, array, item_count)                                                                       \
+    (docket_input{DOCKET_OF(T), static_cast<const T *>(array), DOCKET_FORM_ARRAY, (item_count)})
+#define DOCKET_ITEM_POINTERS(T, array, item_count)                                                               \
+    (docket_input{DOCKET_OF(T), static_cast<const T *const *>(array), DOCKET_FORM_POINTERS, (item_count)})
+#define DOCKET_ITEM_SOURCE(T, source)                                                                            \
+    (docket_input{DOCKET_OF(T), static_cast<const docket_item_source *>(source), DOCKET_FORM_SOURCE, 0})
 #endif
 
 /** How long a recorded result counts. */
@@ -93,6 +142,12 @@ typedef struct docket_backoff {
     int64_t (*delay_ms)(void *user, int failed_attempt); /* of DOCKET_BACKOFF_CALLBACK; clamped to 0 … cap_ms */
 } docket_backoff;
 
+/** How often something may start: `per_second` times on average, and `burst` times at once after a pause. */
+typedef struct docket_rate {
+    double per_second; /* 0 = without limit */
+    int burst;         /* 0 = 1 */
+} docket_rate;
+
 /** Options of a step. Start with DOCKET_STEP_OPTIONS_INIT; 0 and NULL mean the default of each. */
 typedef struct docket_step_options {
     size_t struct_size;
@@ -122,6 +177,8 @@ typedef struct docket_step_options {
     bool (*still_good)(docket_ctx *ctx, const void *value);
     bool verify_files;     /* on a hit, read the files of the value and compare their digests; else only that they are
                               there with their sizes. See docket_file(3) */
+    int max_concurrency;   /* a step that runs per item: for how many at once in one execution; 0 = 100, -1 = any */
+    docket_rate rate;      /* starts of attempts, over all executions of the graph */
     bool accept_older;     /* a record whose layout lacks members of the program's type, and has no others, is taken
                               with these zero; nested structs alike. Else it is unreadable: DOCKET_TYPE */
 } docket_step_options;
@@ -245,7 +302,9 @@ typedef struct docket_step_info {
     const docket_type *output;
     const docket_step_input *inputs; /* as registered; an input's `type` may be another descriptor of the same type */
     size_t input_count;
-    bool aggregate;
+    bool aggregate; /* it takes all items of its first input, at once or, with `fold`, one after the other */
+    bool fold;
+    bool expand; /* it makes any number of values of its output's type */
     docket_scope scope;
     docket_commit_mode commit;
     docket_effect_kind effect;

@@ -22,10 +22,19 @@ enum {
     PREIMAGE_CAPACITY = (8 + DOCKET_MAX_INPUTS) * (255 + PART_HEAD_BYTES) + DOCKET_MAX_INPUTS * (72 + PART_HEAD_BYTES)
 };
 
+/* The digests of items stay where they are, as parts between the bytes before them and those behind. */
 typedef struct preimage {
     uint8_t bytes[PREIMAGE_CAPACITY];
     size_t size;
+    size_t start; /* of the bytes that are not yet in a part */
+    docket_bytes parts[2 * DOCKET_MAX_INPUTS + 1];
+    size_t part_count;
 } preimage;
+
+static void begin(preimage *image)
+{
+    image->size = image->start = image->part_count = 0;
+}
 
 static void put_number(uint8_t *bytes, uint64_t number, size_t size)
 {
@@ -54,20 +63,36 @@ static void put_word(preimage *image, uint8_t tag, uint64_t number, size_t size)
     put_number(put_part(image, tag, size), number, size);
 }
 
+static void close_part(preimage *image)
+{
+    image->parts[image->part_count++] = (docket_bytes){image->bytes + image->start, image->size - image->start};
+    image->start = image->size;
+}
+
 static void put_value(preimage *image, const docket__key_input *input, bool with_layout)
 {
     bool items = input->state == DOCKET__KEY_ITEMS;
-    size_t size = (with_layout ? 32u : 0u) + (items ? 8u : 0u) + 32u;
+    size_t digests = items ? 32 * input->count : 32;
+    size_t size = (with_layout ? 32u : 0u) + (items ? 8u : 0u) + digests;
     uint8_t *part = put_part(image, items ? PART_ITEMS : PART_PRESENT, size);
     if (with_layout) {
         memcpy(part, input->fingerprint, 32);
         part += 32;
     }
-    if (items) {
-        put_number(part, 1, 8);
-        part += 8;
+    if (!items) {
+        memcpy(part, input->digest, 32);
+        return;
     }
-    memcpy(part, input->digest, 32);
+    put_number(part, input->count, 8);
+    image->size -= digests;
+    close_part(image);
+    image->parts[image->part_count++] = (docket_bytes){input->digest, digests};
+}
+
+static docket_status digest_of(preimage *image, uint8_t digest[32])
+{
+    close_part(image);
+    return docket__sha256(image->parts, image->part_count, digest);
 }
 
 static void put_inputs(preimage *image, const docket__key_subject *subject, bool with_layout)
@@ -98,24 +123,24 @@ static void put_place(preimage *image, const docket__key_subject *subject, bool 
 docket_status docket__key_make(const docket__key_subject *subject, docket_key *key)
 {
     preimage image;
-    image.size = 0;
+    begin(&image);
     put_word(&image, PART_FORMAT, KEY_FORMAT, 4);
     put_place(&image, subject, subject->scope == DOCKET_SCOPE_WORKFLOW);
     put_word(&image, PART_VERSION, subject->version, 4);
     put_text(&image, PART_OUTPUT, subject->output);
     put_inputs(&image, subject, true);
-    return docket__sha256(&(docket_bytes){image.bytes, image.size}, 1, key->bytes);
+    return digest_of(&image, key->bytes);
 }
 
 docket_status docket__key_idempotency(const docket__key_subject *subject, char digits[33])
 {
     preimage image;
-    image.size = 0;
+    begin(&image);
     put_word(&image, PART_IDEMPOTENCY, KEY_FORMAT, 4);
     put_place(&image, subject, subject->scope != DOCKET_SCOPE_GLOBAL);
     put_inputs(&image, subject, false);
     uint8_t digest[32];
-    docket_status status = docket__sha256(&(docket_bytes){image.bytes, image.size}, 1, digest);
+    docket_status status = digest_of(&image, digest);
     docket__hex(digest, 16, digits);
     return status;
 }

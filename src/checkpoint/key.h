@@ -30,14 +30,15 @@ typedef enum docket__key_state {
     DOCKET__KEY_ABSENT,
     DOCKET__KEY_PRESENT,
     DOCKET__KEY_RESOURCE,
-    DOCKET__KEY_ITEMS /* present, as the only item */
+    DOCKET__KEY_ITEMS /* all items; only the first input */
 } docket__key_state;
 
 typedef struct docket__key_input {
     const char *type;
     const uint8_t *fingerprint;
-    const uint8_t *digest; /* of the key bytes; NULL unless present */
+    const uint8_t *digest; /* of the key bytes, of each item one behind the other; NULL unless present */
     docket__key_state state;
+    size_t count; /* of items */
 } docket__key_input;
 
 typedef struct docket__key_subject {

@@ -20,10 +20,10 @@ static int set_bytes(void **state)
 
 /* One input of each state. */
 static const docket__key_input inputs[] = {
-    {"Order", fingerprint, digest, DOCKET__KEY_PRESENT},
-    {"Gift", fingerprint, NULL, DOCKET__KEY_ABSENT},
-    {"Client", fingerprint, NULL, DOCKET__KEY_RESOURCE},
-    {"Line", fingerprint, digest, DOCKET__KEY_ITEMS},
+    {"Order", fingerprint, digest, DOCKET__KEY_PRESENT, 0},
+    {"Gift", fingerprint, NULL, DOCKET__KEY_ABSENT, 0},
+    {"Client", fingerprint, NULL, DOCKET__KEY_RESOURCE, 0},
+    {"Line", fingerprint, digest, DOCKET__KEY_ITEMS, 1},
 };
 
 static const docket__key_subject subject = {
@@ -120,10 +120,10 @@ static void test_inputs_count(void **state)
 {
     (void)state;
     static const docket__key_input variants[] = {
-        {"Order", fingerprint, digest, DOCKET__KEY_PRESENT}, {"Order2", fingerprint, digest, DOCKET__KEY_PRESENT},
-        {"Order", other, digest, DOCKET__KEY_PRESENT},       {"Order", fingerprint, other, DOCKET__KEY_PRESENT},
-        {"Order", fingerprint, digest, DOCKET__KEY_ITEMS},   {"Order", fingerprint, NULL, DOCKET__KEY_ABSENT},
-        {"Order", fingerprint, NULL, DOCKET__KEY_RESOURCE},
+        {"Order", fingerprint, digest, DOCKET__KEY_PRESENT, 0}, {"Order2", fingerprint, digest, DOCKET__KEY_PRESENT, 0},
+        {"Order", other, digest, DOCKET__KEY_PRESENT, 0},       {"Order", fingerprint, other, DOCKET__KEY_PRESENT, 0},
+        {"Order", fingerprint, digest, DOCKET__KEY_ITEMS, 1},   {"Order", fingerprint, NULL, DOCKET__KEY_ABSENT, 0},
+        {"Order", fingerprint, NULL, DOCKET__KEY_RESOURCE, 0},
     };
     enum { VARIANTS = sizeof variants / sizeof variants[0] };
     docket__key_subject of = subject;
@@ -220,7 +220,7 @@ static void test_longest_names_fit(void **state)
     name[255] = '\0';
     docket__key_input all[DOCKET_MAX_INPUTS];
     for (int i = 0; i < DOCKET_MAX_INPUTS; i++) {
-        all[i] = (docket__key_input){name, fingerprint, digest, DOCKET__KEY_ITEMS};
+        all[i] = (docket__key_input){name, fingerprint, digest, DOCKET__KEY_ITEMS, 1};
     }
     docket__key_subject of = {.key_namespace = name,
                               .scope = DOCKET_SCOPE_WORKFLOW,

@@ -7,9 +7,9 @@
 #include "base/error.h"
 #include "base/point.h"
 #include "engine/backoff.h"
-#include "engine/execution.h"
 #include "engine/file.h"
 #include "engine/transaction.h"
+#include "engine/items.h"
 #include "type/codec.h"
 #include <string.h>
 
@@ -166,12 +166,16 @@ static docket__limit_state end_limit(docket_ctx *ctx)
 static void prepare(docket_ctx *ctx, void *output)
 {
     const docket_type *type = output_type(ctx)->type;
+    const docket_type *base = docket__type_base(type);
     if (ctx->attempt > 0 || ctx->replace) {
         docket__arena_release(&ctx->memory);
+    }
+    if (output == NULL) {
+        docket__items_forget(ctx->node);
+    } else if (ctx->attempt > 0 || ctx->replace) {
         memset(output, 0, type->size);
     }
-    const docket_type *base = docket__type_base(type);
-    if (base->init != NULL) {
+    if (output != NULL && base->init != NULL) {
         base->init(base, output);
     }
     ctx->attempt++;
@@ -214,13 +218,30 @@ static void report_end(docket_ctx *ctx, docket_status status)
     docket__event_emit(ctx->execution, ctx, &event);
 }
 
+docket_status docket__step_call(docket_ctx *ctx, void *output, const docket_argument *arguments)
+{
+    const docket_step *step = ctx->step->step;
+    if ((step->flags & DOCKET_STEP_FOLD) == 0) {
+        return step->call(ctx, output, arguments);
+    }
+    docket_argument one[DOCKET_MAX_INPUTS];
+    memcpy(one, arguments, ctx->step->info.input_count * sizeof *one);
+    docket_status status = DOCKET_OK;
+    for (size_t i = 0; i < arguments[0].count && status == DOCKET_OK; i++) {
+        one[0] = (docket_argument){((void *const *)arguments[0].value)[i], 1};
+        status = docket_cancelled(ctx) ? DOCKET_CANCELLED : step->call(ctx, output, one);
+        docket__arena_release(&ctx->scratch);
+    }
+    return status;
+}
+
 static docket_status call(docket_ctx *ctx, const docket_argument *arguments, void *output)
 {
     docket_ctx *outer = docket__ctx_current;
     docket__ctx_current = ctx;
     docket__point_pass(DOCKET_POINT_ENTER, ctx->step->info.name);
     docket_status status = ctx->step->options.isolated ? docket__isolate_call(ctx, output, arguments)
-                                                       : ctx->step->step->call(ctx, output, arguments);
+                                                       : docket__step_call(ctx, output, arguments);
     docket__point_pass(DOCKET_POINT_RETURN, ctx->step->info.name);
     if (ctx->deferred != NULL) {
         clean_up(ctx);
@@ -268,7 +289,10 @@ static docket_status take_word(docket_ctx *ctx, docket_status returned)
 static docket_status inspect(docket_ctx *ctx, docket_status returned, void *output)
 {
     docket_status status = take_word(ctx, returned);
-    if (status == DOCKET_OK && output_type(ctx)->needs_seal) {
+    if (status == DOCKET_OK && ctx->said != DOCKET_OK && output == NULL) {
+        status = ctx->said; /* an item could not be taken, and the step went on */
+    }
+    if (status == DOCKET_OK && output != NULL && output_type(ctx)->needs_seal) {
         status = docket__type_seal(output_type(ctx)->type, output, &ctx->memory, &ctx->failure);
     }
     bool value = status == DOCKET_OK || status == DOCKET_ABSENT;
@@ -298,6 +322,8 @@ static void on_delay_passed(docket__timer *timer)
     docket__schedule_resume(ctx_of(timer)->node);
 }
 
+static bool wait_for(docket_ctx *ctx, int64_t delay_ms);
+
 /* True: the node waits for its next attempt. */
 static bool wait_for_retry(docket_ctx *ctx)
 {
@@ -308,7 +334,36 @@ static bool wait_for_retry(docket_ctx *ctx)
         docket_event event = {.kind = DOCKET_EVENT_RETRY, .delay_ms = delay_ms, .status = ctx->failure.status, .error = &ctx->failure};
         docket__event_emit(ctx->execution, ctx, &event);
     }
-    if (delay_ms == 0 || !docket__schedule_park(ctx, DOCKET__PARKED_FOR_DELAY)) {
+    return delay_ms > 0 && wait_for(ctx, delay_ms);
+}
+
+/* When the step's rate lets it start again: its due time moves on by one interval for each start, and may lie behind the
+ * present by as many as make a burst. */
+static bool wait_for_turn(docket_ctx *ctx)
+{
+    const docket_rate *rate = &ctx->step->options.rate;
+    if (rate->per_second == 0 || ctx->has_turn) {
+        ctx->has_turn = false;
+        return false;
+    }
+    _Atomic int64_t *due = &((docket__graph_step *)(uintptr_t)ctx->step)->rate_due_ns;
+    int64_t interval_ns = (int64_t)(1e9 / rate->per_second);
+    int64_t now_ns = docket__clock_monotonic_ns();
+    int64_t earliest_ns = now_ns - (rate->burst - 1) * interval_ns;
+    int64_t start_ns = atomic_load(due);
+    int64_t from_ns;
+    do {
+        from_ns = start_ns > earliest_ns ? start_ns : earliest_ns;
+    } while (!atomic_compare_exchange_weak(due, &start_ns, from_ns + interval_ns));
+    int64_t delay_ms = (from_ns - now_ns + 999999) / 1000000;
+    ctx->has_turn = delay_ms > 0 && wait_for(ctx, delay_ms);
+    return ctx->has_turn;
+}
+
+/* The node waits without a thread. False: the execution stops. */
+static bool wait_for(docket_ctx *ctx, int64_t delay_ms)
+{
+    if (!docket__schedule_park(ctx, DOCKET__PARKED_FOR_DELAY)) {
         return false;
     }
     docket_execution *execution = ctx->execution;
@@ -362,6 +417,9 @@ docket__attempt_outcome docket__attempt_run(docket_ctx *ctx, const docket_argume
 {
     for (;;) {
         bool straggled;
+        if (wait_for_turn(ctx)) {
+            return DOCKET__ATTEMPT_PARKED;
+        }
         docket__attempt_outcome beginning =
             docket__transaction_is_asked(ctx) ? docket__transaction_begin(ctx) : DOCKET__ATTEMPT_OK;
         if (beginning != DOCKET__ATTEMPT_OK) {
@@ -388,4 +446,42 @@ docket__attempt_outcome docket__attempt_run(docket_ctx *ctx, const docket_argume
             return DOCKET__ATTEMPT_STOPPED;
         }
     }
+}
+
+/* Folds that take items as they come: one attempt, without a limit of its own. */
+
+void docket__attempt_open(docket_ctx *ctx, void *output)
+{
+    prepare(ctx, output);
+    if (docket__observed(ctx->execution)) {
+        report_start(ctx);
+        ctx->started_ns = docket__clock_monotonic_ns();
+    }
+}
+
+bool docket__attempt_feed(docket_ctx *ctx, const void *item, void *output)
+{
+    const docket_argument argument = {(void *)(uintptr_t)item, 1};
+    docket_ctx *outer = docket__ctx_current;
+    docket__ctx_current = ctx;
+    docket_status status = take_word(ctx, ctx->step->step->call(ctx, output, &argument));
+    clean_up(ctx);
+    docket__ctx_current = outer;
+    if (status == DOCKET_OK && (ctx->memory.failed || ctx->scratch.failed)) {
+        status = refuse(ctx, DOCKET_NO_MEMORY, "memory ran out in the step");
+    }
+    docket__arena_release(&ctx->scratch);
+    if (status == DOCKET_ABSENT) {
+        status = refuse(ctx, DOCKET_FAILED, "a fold that takes items as they come cannot be absent");
+    }
+    return status == DOCKET_OK;
+}
+
+docket__attempt_outcome docket__attempt_close(docket_ctx *ctx, void *output)
+{
+    docket_status status = inspect(ctx, DOCKET_OK, output);
+    if (docket__observed(ctx->execution)) {
+        report_end(ctx, status);
+    }
+    return status == DOCKET_OK ? DOCKET__ATTEMPT_OK : DOCKET__ATTEMPT_FAILED;
 }

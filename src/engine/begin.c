@@ -1,4 +1,5 @@
 #include "engine/begin.h"
+#include "engine/items.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -9,7 +10,7 @@
 #include "type/codec.h"
 #include <string.h>
 
-enum { MOST_INPUTS = 4096, MOST_OUTPUTS = 4096 };
+enum { MOST_INPUTS = 4096, MOST_OUTPUTS = 4096, MOST_WINDOW = 1 << 24 };
 
 /* A request as it is understood: type indices beside what was asked. */
 typedef struct reading {
@@ -19,8 +20,10 @@ typedef struct reading {
     size_t output_count;
     uint32_t *output_types;
     uint32_t *given_types; /* UINT32_MAX: the graph does not know the type, nobody needs the value */
-    uint32_t *known;       /* given_types without these */
+    uint32_t *known;       /* given_types without these ... */
     size_t known_count;
+    uint32_t *items;       /* ... and of these, those that have one value per item */
+    size_t item_count;
     docket_arena memory;
     docket_ctx *parent;
 } reading;
@@ -69,6 +72,12 @@ static docket_status read_request(reading *read, const docket_request *request, 
         return docket__error_set(error, DOCKET_INVALID, "%zu inputs and %zu outputs: at most %d of each, not NULL",
                                  got->input_count, read->output_count, MOST_INPUTS);
     }
+    if ((unsigned)got->on_item_error > DOCKET_COLLECT || got->window > MOST_WINDOW) {
+        return docket__error_set(error, DOCKET_INVALID,
+                                 "on_item_error is %d and window %zu: expected DOCKET_STOP or DOCKET_COLLECT, and at most "
+                                 "%d items under way",
+                                 (int)got->on_item_error, got->window, MOST_WINDOW);
+    }
     return got->execution_id == NULL ? DOCKET_OK : docket__name_check("the execution id", got->execution_id, error);
 }
 
@@ -98,10 +107,35 @@ static docket_status read_outputs(reading *read, docket_error *error)
     return DOCKET_OK;
 }
 
+static docket_status check_form(const docket_input *input, docket_error *error)
+{
+    const docket_item_source *source = input->value;
+    if ((unsigned)input->form > DOCKET_FORM_SOURCE ||
+        (input->form == DOCKET_FORM_SOURCE && (source->next == NULL || input->count != 0))) {
+        return docket__error_set(error, DOCKET_INVALID,
+                                 "the items of type \"%s\" have no form that docket knows, or their source has no function: "
+                                 "use DOCKET_ITEMS, DOCKET_ITEM_POINTERS or DOCKET_ITEM_SOURCE",
+                                 input->type->name);
+    }
+    if (input->form != DOCKET_FORM_VALUE && (docket__type_base(input->type)->flags & DOCKET_TYPE_RESOURCE)) {
+        return docket__error_set(error, DOCKET_INVALID, "type \"%s\" is a resource: it is given once, not per item",
+                                 input->type->name);
+    }
+    for (size_t i = 0; input->form == DOCKET_FORM_POINTERS && i < input->count; i++) {
+        if (((const void *const *)input->value)[i] == NULL) {
+            docket__error_set(error, DOCKET_INVALID, "item %zu of type \"%s\" is NULL", i, input->type->name);
+            error->item_index = (int64_t)i;
+            return DOCKET_INVALID;
+        }
+    }
+    return DOCKET_OK;
+}
+
 static docket_status check_input(const reading *read, size_t index, docket_error *error)
 {
     const docket_input *input = &read->request.inputs[index];
-    if (input->type == NULL || input->type->name == NULL || input->value == NULL) {
+    bool may_be_null = (input->form == DOCKET_FORM_ARRAY || input->form == DOCKET_FORM_POINTERS) && input->count == 0;
+    if (input->type == NULL || input->type->name == NULL || (input->value == NULL && !may_be_null)) {
         return docket__error_set(error, DOCKET_INVALID, "input %zu (type \"%s\") of the request has a NULL %s",
                                  index, input->type == NULL || input->type->name == NULL ? "?" : input->type->name,
                                  input->type == NULL ? "type" : "value");
@@ -114,7 +148,7 @@ static docket_status check_input(const reading *read, size_t index, docket_error
             return DOCKET_INVALID;
         }
     }
-    return DOCKET_OK;
+    return check_form(input, error);
 }
 
 static docket_status read_inputs(reading *read, docket_error *error)
@@ -122,7 +156,8 @@ static docket_status read_inputs(reading *read, docket_error *error)
     size_t count = read->request.input_count;
     read->given_types = docket__arena_allocate_array(&read->memory, count, sizeof(uint32_t), 4);
     read->known = docket__arena_allocate_array(&read->memory, count, sizeof(uint32_t), 4);
-    if (read->given_types == NULL || read->known == NULL) {
+    read->items = docket__arena_allocate_array(&read->memory, count, sizeof(uint32_t), 4);
+    if (read->given_types == NULL || read->known == NULL || read->items == NULL) {
         return docket__error_no_memory(error);
     }
     for (size_t i = 0; i < count; i++) {
@@ -133,6 +168,9 @@ static docket_status read_inputs(reading *read, docket_error *error)
         read->given_types[i] = docket__graph_find_type(read->graph, read->request.inputs[i].type, error);
         if (read->given_types[i] != UINT32_MAX) {
             read->known[read->known_count++] = read->given_types[i];
+            if (read->request.inputs[i].form != DOCKET_FORM_VALUE) {
+                read->items[read->item_count++] = read->given_types[i];
+            }
         } else if (error->status != DOCKET_OK) {
             return error->status;
         }
@@ -171,9 +209,12 @@ static docket_status take_inputs(const reading *read, docket_execution *executio
         uint32_t slot = read->given_types[i] == UINT32_MAX
                             ? UINT32_MAX
                             : docket__plan_slot_of(execution->plan, read->given_types[i]);
-        if (slot != UINT32_MAX) {
-            status = copy_input(execution, &execution->row.slots[slot], read->request.inputs[i], error);
+        if (slot == UINT32_MAX) {
+            continue;
         }
+        status = slot < execution->plan->once_slots
+                     ? copy_input(execution, &execution->row.slots[slot], read->request.inputs[i], error)
+                     : docket__group_bring(execution, slot, &read->request.inputs[i], error);
     }
     return status;
 }
@@ -182,7 +223,7 @@ static docket_status take_inputs(const reading *read, docket_execution *executio
 static docket_status fill_leaves(docket_execution *execution, docket_error *error)
 {
     const docket__plan *plan = execution->plan;
-    for (uint32_t i = 0; i < plan->slot_count; i++) {
+    for (uint32_t i = 0; i < plan->once_slots; i++) {
         docket__slot *slot = &execution->row.slots[i];
         const docket__graph_type *type = &execution->graph->types[plan->slots[i].type];
         if (plan->slots[i].producer != DOCKET__NO_STEP || slot->state == DOCKET_VALUE_GIVEN) {
@@ -246,11 +287,29 @@ static int64_t choose_deadline(const reading *read, int64_t *limit_ms)
     return deadline_ms;
 }
 
+static docket_status check_items(const reading *read, const docket_execution *execution, docket_error *error)
+{
+    const docket_request *request = &read->request;
+    if (request->item_done != NULL && execution->group_count != 1) {
+        return docket__error_set(error, DOCKET_INVALID,
+                                 "item_done is set, and the execution has %u kinds of items: it must have one",
+                                 (unsigned)execution->group_count);
+    }
+    return DOCKET_OK;
+}
+
 static docket_status make_execution(reading *read, bool blocking, docket_execution **execution, docket_error *error)
 {
     const docket__plan *plan = NULL;
-    docket_status status = docket__graph_plan_for(read->graph, read->output_types, (uint32_t)read->output_count,
-                                                  read->known, (uint32_t)read->known_count, &plan, error);
+    const docket__demand demand = {
+        .outputs = read->output_types,
+        .output_count = (uint32_t)read->output_count,
+        .given = read->known,
+        .given_count = (uint32_t)read->known_count,
+        .items = read->items,
+        .item_count = (uint32_t)read->item_count,
+    };
+    docket_status status = docket__graph_plan_for(read->graph, &demand, &plan, error);
     if (status != DOCKET_OK) {
         return status;
     }
@@ -270,7 +329,9 @@ static docket_status make_execution(reading *read, bool blocking, docket_executi
     }
     made->deadline_ms = deadline_ms;
     made->limit_ms = limit_ms;
-    status = take_inputs(read, made, error);
+    status = docket__groups_new(made, &read->request) ? DOCKET_OK : docket__error_no_memory(error);
+    status = status == DOCKET_OK ? check_items(read, made, error) : status;
+    status = status == DOCKET_OK ? take_inputs(read, made, error) : status;
     status = status == DOCKET_OK ? fill_leaves(made, error) : status;
     status = status == DOCKET_OK ? choose_id(read, made, error) : status;
     if (status != DOCKET_OK) {

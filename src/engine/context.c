@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "engine/execution.h"
 #include "engine/file.h"
+#include "engine/items.h"
 #include "engine/subject.h"
 #include <poll.h>
 #include <string.h>
@@ -31,15 +31,30 @@ static void begin(docket_ctx *ctx, docket__node *node)
     ctx->idempotency_key = NULL;
     ctx->limit_ms = INT64_MAX;
     ctx->cancel_fd = -1;
+    const docket__frame *frame = docket__frame_of(node);
+    ctx->item_index = frame == NULL ? -1 : (int64_t)frame->index;
+    if (frame != NULL) {
+        ctx->memory.chunk_bytes = DOCKET__ITEM_CHUNK_BYTES;
+    }
+}
+
+/* Where a context waits for the next node, if one thread at a time is there. */
+static docket_ctx **place_of_spare(const docket__node *node)
+{
+    docket__frame *frame = docket__frame_of(node);
+    if (frame != NULL) {
+        return frame->solitary ? &frame->spare : NULL;
+    }
+    return atomic_load_explicit(&node->execution->shared, memory_order_relaxed) ? NULL : &node->execution->spare;
 }
 
 docket_ctx *docket__ctx_new(docket__node *node)
 {
-    docket_execution *execution = node->execution;
+    docket_ctx **spare = place_of_spare(node);
     docket_ctx *ctx = NULL;
-    if (!atomic_load_explicit(&execution->shared, memory_order_relaxed)) {
-        ctx = execution->spare;
-        execution->spare = NULL;
+    if (spare != NULL) {
+        ctx = *spare;
+        *spare = NULL;
     }
     if (ctx == NULL) {
         ctx = docket__allocate(sizeof *ctx);
@@ -62,6 +77,7 @@ static void release(docket_ctx *ctx)
     docket__arena_release(&ctx->memory);
     docket__arena_release(&ctx->scratch);
     docket__buffer_release(&ctx->bytes);
+    docket__free(ctx->gathered);
     docket_record_free(ctx->woken_record);
     docket__free(ctx->woken_failure);
     if (ctx->cancel_fd >= 0) {
@@ -85,23 +101,34 @@ static void forget_watch(docket_ctx *ctx)
 
 /* A plain context, as unrecorded steps leave it, serves the next node as it is; only what they may have touched is put
  * back. */
-static bool keep_as_spare(docket_ctx *ctx)
+static bool keep_as_spare(docket__node *node)
 {
-    docket_execution *execution = ctx->execution;
-    if (atomic_load_explicit(&execution->shared, memory_order_relaxed) || execution->spare != NULL ||
-        ctx->step->info.scope != DOCKET_SCOPE_NONE || ctx->cancel_fd >= 0) {
+    docket_ctx **spare = place_of_spare(node);
+    docket_ctx *ctx = node->ctx;
+    if (spare == NULL || *spare != NULL || ctx->step->info.scope != DOCKET_SCOPE_NONE || ctx->cancel_fd >= 0 ||
+        ctx->gathered != NULL || atomic_load_explicit(&ctx->references, memory_order_acquire) != 1) {
         return false;
     }
     ctx->attempt = 0;
-    execution->spare = ctx;
+    *spare = ctx;
     return true;
+}
+
+void docket__ctx_detach(docket__node *node)
+{
+    docket_ctx *ctx = node->ctx;
+    bool kept = ctx == NULL || keep_as_spare(node);
+    node->ctx = NULL;
+    if (!kept) {
+        docket__ctx_unref(ctx);
+    }
 }
 
 void docket__ctx_unref(docket_ctx *ctx)
 {
     bool last = atomic_load_explicit(&ctx->references, memory_order_acquire) == 1 ||
                 atomic_fetch_sub_explicit(&ctx->references, 1, memory_order_acq_rel) == 1;
-    if (!last || keep_as_spare(ctx)) {
+    if (!last) {
         return;
     }
     forget_watch(ctx);
@@ -416,4 +443,20 @@ docket_status docket_set_ttl(docket_ctx *ctx, int64_t ttl_ms)
 void docket_do_not_record(docket_ctx *ctx)
 {
     ctx->do_not_record = true;
+}
+
+/* Items. */
+
+docket_status docket_emit(docket_ctx *ctx, const void *item)
+{
+    docket_error error = DOCKET_ERROR_INIT;
+    if (ctx == NULL || item == NULL || ctx->node == NULL || ctx->node->plan->expands == DOCKET__ONCE) {
+        return DOCKET_STATE;
+    }
+    docket_status status = docket__items_emit(ctx->node, item, &error);
+    if (status != DOCKET_OK && status != DOCKET_CANCELLED) {
+        ctx->failure = error;
+        ctx->said = status;
+    }
+    return status;
 }

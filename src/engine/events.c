@@ -12,6 +12,7 @@ static void fill_in(docket_execution *execution, const docket_ctx *ctx, docket_e
     event->item_index = -1;
     event->wall_ms = docket__clock_wall_ms();
     if (ctx != NULL) {
+        event->item_index = ctx->item_index;
         event->span = ctx->span;
         event->step = ctx->step->info.name;
         event->type = ctx->step->info.output->name;

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "engine/begin.h"
-#include "engine/execution.h"
+#include "engine/items.h"
 #include "engine/prefetch.h"
 #include <docket/execute.h>
 #include <errno.h>
@@ -19,6 +19,9 @@ static docket_status find_absent(docket_execution *execution, docket_error *erro
 {
     const docket__plan *plan = execution->plan;
     for (uint32_t i = 0; i < plan->output_count; i++) {
+        if (plan->output_slots[i] >= plan->once_slots) {
+            continue; /* each item has a state of its own */
+        }
         const docket__slot *slot = &execution->row.slots[plan->output_slots[i]];
         if (slot->state == DOCKET_VALUE_ABSENT || slot->state == DOCKET_VALUE_FAILED) {
             const char *type = execution->graph->types[plan->outputs[i]].type->name;
@@ -40,6 +43,7 @@ static docket_status conclude(docket_execution *execution, docket_error *error)
         docket__error_copy(error, &execution->error);
     }
     pthread_mutex_unlock(&execution->lock);
+    status = status == DOCKET_OK ? docket__items_error(execution, error) : status;
     return status != DOCKET_OK ? status : find_absent(execution, error);
 }
 
@@ -344,7 +348,7 @@ static const docket__slot *find_slot(const docket_result *result, const docket_t
     docket_error error;
     uint32_t index = docket__graph_find_type(execution->graph, type, &error);
     uint32_t slot = index == UINT32_MAX ? UINT32_MAX : docket__plan_slot_of(execution->plan, index);
-    return slot == UINT32_MAX ? NULL : &execution->row.slots[slot];
+    return slot >= execution->plan->once_slots ? NULL : &execution->row.slots[slot];
 }
 
 const void *docket_result_value(const docket_result *result, const docket_type *type)

@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "engine/begin.h"
 #include "engine/file.h"
+#include "engine/items.h"
 #include "engine/prefetch.h"
 #include <string.h>
 
@@ -28,11 +29,11 @@ static bool lay_out(const docket__plan *plan, layout *at)
     *at = (layout){0};
     bool fits = add(&at->size, 1, sizeof(docket_execution), ALIGNMENT);
     at->nodes = at->size;
-    fits = fits && add(&at->size, plan->node_count, sizeof(docket__node), ALIGNMENT);
+    fits = fits && add(&at->size, plan->once_nodes, sizeof(docket__node), ALIGNMENT);
     at->slots = at->size;
-    fits = fits && add(&at->size, plan->slot_count, sizeof(docket__slot), ALIGNMENT);
+    fits = fits && add(&at->size, plan->once_slots, sizeof(docket__slot), ALIGNMENT);
     at->digests = at->size;
-    fits = fits && add(&at->size, plan->recorded_count > 0 ? plan->slot_count : 0, 32, ALIGNMENT);
+    fits = fits && add(&at->size, plan->recorded_count > 0 ? plan->once_slots : 0, 32, ALIGNMENT);
     at->values = at->size;
     return fits && add(&at->size, 1, plan->values_size + plan->values_alignment, ALIGNMENT);
 }
@@ -49,21 +50,25 @@ static void init_locks(docket_execution *execution)
     pthread_condattr_destroy(&monotonic);
 }
 
-static void init_nodes(docket_execution *execution, bool limited)
+static void init_nodes(docket_execution *execution)
 {
     const docket__plan *plan = execution->plan;
     for (uint32_t i = 0; i < plan->node_count; i++) {
         const docket_step_options *options = &plan->nodes[i].step->options;
-        docket__node *node = &execution->nodes[i];
+        if (options->scope != DOCKET_SCOPE_NONE) {
+            execution->has_deferred = execution->has_deferred || options->commit == DOCKET_COMMIT_BEFORE_END;
+        }
+    }
+    for (uint32_t i = 0; i < plan->once_nodes; i++) {
+        const docket_step_options *options = &plan->nodes[i].step->options;
+        docket__node *node = &execution->row.nodes[i];
         node->execution = execution;
         node->plan = &plan->nodes[i];
         atomic_init(&node->pending, plan->nodes[i].pending);
-        bool elsewhere = limited && !options->cooperative && !options->isolated;
-        node->pool_only = execution->blocking && (elsewhere || options->effect == DOCKET_EFFECT_TRANSACTION);
+        node->pool_only = docket__step_needs_pool(execution, options);
         node->row = &execution->row;
-        execution->row.slots[node->plan->slot].value = execution->row.values + plan->slots[node->plan->slot].offset;
-        if (options->scope != DOCKET_SCOPE_NONE) {
-            execution->has_deferred = execution->has_deferred || options->commit == DOCKET_COMMIT_BEFORE_END;
+        if (node->plan->expands == DOCKET__ONCE) {
+            execution->row.slots[node->plan->slot].value = execution->row.values + plan->slots[node->plan->slot].offset;
         }
     }
 }
@@ -118,7 +123,7 @@ docket_execution *docket__execution_new(docket_graph *graph, const docket__plan 
     execution->result.execution = execution;
     execution->number = next_number();
     execution->tree = execution;
-    execution->nodes = (docket__node *)(block + at.nodes);
+    execution->row.nodes = (docket__node *)(block + at.nodes);
     execution->row.slots = (docket__slot *)(block + at.slots);
     execution->row.digests = plan->recorded_count > 0 ? (uint8_t(*)[32])(block + at.digests) : NULL;
     uintptr_t values = (uintptr_t)(block + at.values);
@@ -132,8 +137,8 @@ docket_execution *docket__execution_new(docket_graph *graph, const docket__plan 
     execution->deadline_ms = INT64_MAX;
     atomic_init(&execution->live, plan->root_count);
     init_locks(execution);
-    init_nodes(execution, execution->limited);
-    atomic_init(&execution->shared, limited || execution->has_deferred); /* with timers, tokens, a store's writer */
+    init_nodes(execution);
+    atomic_init(&execution->shared, limited || execution->has_deferred || plan->group_count > 0); /* with timers, tokens, a store's writer */
     return execution;
 }
 
@@ -185,6 +190,7 @@ void docket__execution_unref(docket_execution *execution)
     }
     docket__prefetch_release(execution);
     docket__files_release(execution);
+    docket__groups_free(execution);
     docket__arena_release(&execution->row.memory);
     docket__free(execution->id);
     pthread_mutex_destroy(&execution->lock);

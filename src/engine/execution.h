@@ -29,15 +29,20 @@
 #include "store/store.h"
 #include <docket/execute.h>
 
+/* Most items need little memory each. */
+enum { DOCKET__ITEM_CHUNK_BYTES = 32 };
+
 typedef struct docket__node docket__node;
 typedef struct docket__row docket__row;
+typedef struct docket__group docket__group;
 typedef struct docket__prefetch docket__prefetch;
 
 typedef enum docket__phase {
     DOCKET__PHASE_START,
     DOCKET__PHASE_LOOK_UP,
     DOCKET__PHASE_ENTER,
-    DOCKET__PHASE_COMMITTED
+    DOCKET__PHASE_COMMITTED,
+    DOCKET__PHASE_FOLDED /* a fold has taken all items as they came */
 } docket__phase;
 
 /* How an attempt stands towards its own time limit; guarded by execution->lock. */
@@ -53,7 +58,8 @@ typedef enum docket__parking {
     DOCKET__PARKED_NOT,
     DOCKET__PARKED_FOR_CLAIM,
     DOCKET__PARKED_FOR_DELAY,
-    DOCKET__PARKED_FOR_COMMITS
+    DOCKET__PARKED_FOR_COMMITS,
+    DOCKET__PARKED_FOR_TURN /* another item's step has to leave first */
 } docket__parking;
 
 typedef struct docket__deferred {
@@ -79,6 +85,8 @@ struct docket_ctx {
     docket__holder holder;
 
     int attempt;
+    const void **gathered; /* all items that it takes, and how many */
+    size_t gathered_count;
     docket_arena memory;  /* of the value */
     docket_arena scratch; /* of the attempt */
     docket__deferred *deferred;
@@ -97,6 +105,7 @@ struct docket_ctx {
     const char *idempotency_key; /* NULL = its own */
 
     /* Limits. */
+    bool has_turn;         /* the step's rate allows the next attempt */
     atomic_bool cancelled; /* this attempt should stop */
     docket__limit_state limit_state;
     int64_t limit_ms;      /* monotonic; INT64_MAX = none */
@@ -110,6 +119,8 @@ struct docket_ctx {
     /* Recording. */
     docket__parking parking;
     struct docket_ctx *parked_next, *parked_previous;
+    struct docket_ctx *turn_next; /* of those that wait for a turn; guarded by the group's lock */
+    bool queued;
     docket__waiter waiter;
     int64_t wait_started_ns; /* 0 = it does not wait for a claim */
     docket_record *woken_record; /* what another owner recorded */
@@ -145,12 +156,15 @@ typedef struct docket__slot {
     const void *value; /* in the value block, or a resource, or a provided value */
     const char *reason; /* of absence or failure */
     uint8_t state;      /* docket_value_state */
+    bool broken;        /* an item that it depends on has failed: nobody runs with it */
     atomic_uchar has_digest;
 } docket__slot;
 
 /* Where the values of one level live: those of the execution, or those of one item. */
 struct docket__row {
+    uint32_t first_slot, first_node; /* of the plan */
     docket__slot *slots;
+    docket__node *nodes;
     uint8_t (*digests)[32]; /* per slot; NULL in a plan without recorded steps */
     uint8_t *values;
     docket_arena memory; /* what the values point to */
@@ -176,7 +190,10 @@ struct docket_execution {
     _Atomic(char *) id;   /* NULL = a random one that nobody has asked for yet */
 
     docket__row row; /* of what is there once; guarded by lock once shared */
-    docket__node *nodes;
+    docket__group *groups; /* of what is there per item: see engine/items.h */
+    uint32_t group_count;
+    docket__slot nowhere;  /* of a type that is there per item, as a node sees it that runs once */
+    bool collects;         /* an item's failure stops nothing but the item */
     docket_ctx *spare;      /* for the next node of a solitary execution */
 
     bool limited; /* a deadline, a token, or a step with a limit: only cooperative steps on the caller's thread */
@@ -227,13 +244,27 @@ struct docket_execution {
 /* The slot of a type of the plan as a node sees it: as output or input. */
 static inline docket__slot *docket__node_slot(const docket__node *node, uint32_t slot)
 {
-    return &node->row->slots[slot];
+    docket_execution *execution = node->execution;
+    if (slot < execution->plan->once_slots) {
+        return &execution->row.slots[slot];
+    }
+    return node->plan->group == DOCKET__ONCE ? &execution->nowhere : &node->row->slots[slot - node->row->first_slot];
 }
 
 /* Where the digest of its key bytes is kept, or NULL. */
 static inline uint8_t *docket__node_digest(const docket__node *node, uint32_t slot)
 {
-    return node->row->digests == NULL ? NULL : node->row->digests[slot];
+    const docket__row *row = slot < node->execution->plan->once_slots ? &node->execution->row : node->row;
+    bool elsewhere = slot >= node->execution->plan->once_slots && node->plan->group == DOCKET__ONCE;
+    return row->digests == NULL || elsewhere ? NULL : row->digests[slot - row->first_slot];
+}
+
+/* Whether only pool threads may run the step: the caller's must be free to return at a limit, and a transaction's must not
+ * be one that SQLite's locks tie to something else. */
+static inline bool docket__step_needs_pool(const docket_execution *execution, const docket_step_options *options)
+{
+    bool elsewhere = execution->limited && !options->cooperative && !options->isolated;
+    return execution->blocking && (elsewhere || options->effect == DOCKET_EFFECT_TRANSACTION);
 }
 
 /* execution.c: life. */
@@ -244,6 +275,18 @@ void docket__execution_leave_graph(docket_execution *execution);
 const char *docket__execution_id(docket_execution *execution);
 
 /* schedule.c: which node runs where and when. */
+
+/* Puts a node into its list and sees to it that somebody comes for it. The caller has counted it in `live`. */
+void docket__schedule_ready(docket__node *node);
+
+/* Runs a node, and what it makes ready that may follow on this thread. */
+void docket__schedule_chain(docket__node *node);
+
+/* One of those that a node waits for has ended. True: it was the last. */
+bool docket__schedule_satisfy(docket__node *node);
+
+/* Runs something else of the execution on the thread of a step that waits for it. False: there is nothing. */
+bool docket__schedule_help(docket_execution *execution);
 
 /* Starts the roots; with `blocking` runs and waits until the execution has ended for its caller. */
 void docket__schedule_run(docket_execution *execution);
@@ -296,6 +339,9 @@ bool docket__schedule_stops(docket_execution *execution);
 /* Stops the executions that were begun from this attempt. */
 void docket__schedule_stop_children(docket_ctx *ctx, const docket_error *error);
 
+/* Hands one item to a fold that takes them as they come; its node is not under way otherwise. */
+void docket__node_fold(docket__node *node, const docket__slot *item, uint64_t index);
+
 /* node.c: one node through its phases. Returns when it waits or has ended; *next as for docket__schedule_end. */
 void docket__node_run(docket__node *node, docket__node **next);
 
@@ -318,6 +364,14 @@ docket_commit docket__ctx_commit(const docket_ctx *ctx);
 /* Enters the step's function until an attempt succeeds or no further one may follow now. */
 docket__attempt_outcome docket__attempt_run(docket_ctx *ctx, const docket_argument *arguments, void *output);
 
+/* The same for a fold that takes items as they come: it begins, takes one after the other, and ends. */
+void docket__attempt_open(docket_ctx *ctx, void *output);
+bool docket__attempt_feed(docket_ctx *ctx, const void *item, void *output);
+docket__attempt_outcome docket__attempt_close(docket_ctx *ctx, void *output);
+
+/* Calls the step's function; a fold's once for each item. */
+docket_status docket__step_call(docket_ctx *ctx, void *output, const docket_argument *arguments);
+
 /* isolate.c: the same in a child process. Returns the status of the function, with what the step said in ctx. */
 docket_status docket__isolate_call(docket_ctx *ctx, void *output, const docket_argument *arguments);
 
@@ -325,6 +379,8 @@ docket_status docket__isolate_call(docket_ctx *ctx, void *output, const docket_a
 docket_ctx *docket__ctx_new(docket__node *node);
 docket_ctx *docket__ctx_ref(docket_ctx *ctx);
 void docket__ctx_unref(docket_ctx *ctx);
+/* The node has ended: its context goes, or serves the next node. */
+void docket__ctx_detach(docket__node *node);
 void docket__ctx_dispose(docket_ctx *spare);
 /* The context of the step function that runs on this thread, or NULL. */
 extern _Thread_local docket_ctx *docket__ctx_current;

@@ -85,7 +85,7 @@ static _Noreturn void run_child(docket_ctx *ctx, void *output, const docket_argu
         _exit(1);
     }
     renew_locks(ctx->execution);
-    report sent = {.status = ctx->step->step->call(ctx, output, arguments)};
+    report sent = {.status = docket__step_call(ctx, output, arguments)};
     while (ctx->deferred != NULL) {
         docket__deferred *deferred = ctx->deferred;
         ctx->deferred = deferred->next;

@@ -6,6 +6,7 @@
 #include "checkpoint/restore.h"
 #include "engine/execution.h"
 #include "engine/file.h"
+#include "engine/items.h"
 #include "engine/prefetch.h"
 #include "engine/subject.h"
 #include "engine/transaction.h"
@@ -20,7 +21,7 @@ static const docket__graph_type *output_type(const docket_ctx *ctx)
 static void *output_value(const docket_ctx *ctx)
 {
     const docket__plan_slot *slot = &ctx->execution->plan->slots[ctx->node->plan->slot];
-    return ctx->node->row->values + slot->offset;
+    return ctx->node->plan->expands == DOCKET__ONCE ? ctx->node->row->values + slot->offset : NULL;
 }
 
 static bool is_absent(const docket__slot *slot)
@@ -48,6 +49,7 @@ static void name_culprit(docket_ctx *ctx, docket_error *error)
         docket__error_set_step(error, ctx->step->info.name);
         docket__error_set_type(error, output_type(ctx)->type->name);
         error->attempts = ctx->attempt;
+        error->item_index = ctx->item_index;
     }
     if (error->execution_id[0] == '\0') {
         docket__error_set_execution(error, docket__execution_id(ctx->execution));
@@ -125,6 +127,16 @@ static void fall_back(docket__node *node, const docket_error *error, const char 
     docket__schedule_end(node, DOCKET_VALUE_FAILED, reason, next);
 }
 
+/* The node's output will never be there because of an item's failure, its own or one before it. */
+static void end_broken(docket__node *node, docket_value_state state, const char *reason, docket__node **next)
+{
+    if (docket__frame_of(node) != NULL) {
+        docket__items_break(node);
+    }
+    docket__node_slot(node, node->plan->slot)->broken = true;
+    docket__schedule_end(node, state, reason, next);
+}
+
 /* The node's last word is a failure. `error` is consumed: it may be the context's own. */
 static void fail(docket__node *node, const docket_error *reason, docket__node **next)
 {
@@ -146,6 +158,10 @@ static void fail(docket__node *node, const docket_error *reason, docket__node **
         return;
     }
     release_claim(ctx, NULL, stopping ? NULL : &error);
+    if (!stopping && docket__items_collect(node, &error)) {
+        end_broken(node, DOCKET_VALUE_FAILED, kept, next);
+        return;
+    }
     docket__schedule_stop(execution, &error, false);
     docket__schedule_drop(node, DOCKET_VALUE_FAILED, kept);
 }
@@ -188,11 +204,44 @@ static bool end_absent(docket__node *node, docket__node **next)
     return false;
 }
 
-/* Items of a single execution: the one value, or none. */
+/* Some item has failed before something that the node takes; *reason tells what is known of it. */
+static bool has_broken_input(docket__node *node, const char **reason)
+{
+    *reason = NULL;
+    for (size_t i = 0; i < node->plan->input_count; i++) {
+        const docket__slot *slot = docket__node_slot(node, node->plan->inputs[i]);
+        if (slot->broken) {
+            *reason = slot->reason;
+            return true;
+        }
+    }
+    return node->plan->closes != DOCKET__ONCE &&
+           docket__items_are_broken(node->execution, node->plan->closes, node->plan->inputs[0]);
+}
+
+/* Lists the items that the step takes. Where the type is there once, that is the one value, or none. */
+static bool list_items(docket_ctx *ctx)
+{
+    docket__node *node = ctx->node;
+    if (node->plan->closes == DOCKET__ONCE || ctx->gathered != NULL) {
+        return true;
+    }
+    ctx->gathered =
+        docket__items_gather(ctx->execution, node->plan->closes, node->plan->inputs[0], &ctx->gathered_count);
+    if (ctx->gathered == NULL) {
+        docket__error_no_memory(&ctx->failure);
+    }
+    return ctx->gathered != NULL;
+}
+
 static void gather(docket__node *node, docket_argument *arguments, const void **items)
 {
     const docket__graph_step *step = node->plan->step;
     for (size_t i = 0; i < step->info.input_count; i++) {
+        if (i == 0 && node->plan->closes != DOCKET__ONCE) {
+            arguments[0] = (docket_argument){(void *)node->ctx->gathered, node->ctx->gathered_count};
+            continue;
+        }
         const docket__slot *slot = docket__node_slot(node, node->plan->inputs[i]);
         const void *value = is_absent(slot) ? NULL : slot->value;
         arguments[i] = (docket_argument){(void *)(uintptr_t)value, 1};
@@ -634,6 +683,8 @@ static void commit(docket__node *node, docket__attempt_outcome outcome, docket__
 
 /* The attempts. */
 
+static void end_attempts(docket__node *node, docket__attempt_outcome outcome, docket__node **next);
+
 static void enter(docket__node *node, docket__node **next)
 {
     docket_ctx *ctx = node->ctx;
@@ -641,7 +692,12 @@ static void enter(docket__node *node, docket__node **next)
     const void *items[DOCKET_MAX_INPUTS];
     gather(node, arguments, items);
     docket__schedule_mark(node, DOCKET_VALUE_RUNNING);
-    docket__attempt_outcome outcome = docket__attempt_run(ctx, arguments, output_value(ctx));
+    end_attempts(node, docket__attempt_run(ctx, arguments, output_value(ctx)), next);
+}
+
+static void end_attempts(docket__node *node, docket__attempt_outcome outcome, docket__node **next)
+{
+    docket_ctx *ctx = node->ctx;
     switch (outcome) {
     case DOCKET__ATTEMPT_OK:
     case DOCKET__ATTEMPT_ABSENT:
@@ -699,7 +755,16 @@ static bool start(docket__node *node, docket__node **next)
         stop_without_memory(node);
         return false;
     }
+    const char *reason;
+    if (has_broken_input(node, &reason)) {
+        end_broken(node, DOCKET_VALUE_NOT_REACHED, reason, next);
+        return false;
+    }
     if (end_absent(node, next)) {
+        return false;
+    }
+    if (!list_items(ctx)) {
+        fail(node, &ctx->failure, next);
         return false;
     }
     if (ctx->step->info.scope == DOCKET_SCOPE_NONE) {
@@ -715,8 +780,55 @@ static bool start(docket__node *node, docket__node **next)
     return !must_wait_for_commits(ctx) || !docket__schedule_park(ctx, DOCKET__PARKED_FOR_COMMITS);
 }
 
+/* Folds that take items as they come. Whoever hands over an item is alone with the node. */
+
+static void end_fold(docket__node *node, docket__node **next)
+{
+    end_attempts(node, docket__attempt_close(node->ctx, output_value(node->ctx)), next);
+}
+
+void docket__node_fold(docket__node *node, const docket__slot *item, uint64_t index)
+{
+    bool begins = node->phase == DOCKET__PHASE_START;
+    if (begins) {
+        node->ctx = docket__ctx_new(node);
+        if (node->ctx == NULL) {
+            docket_error error;
+            docket__error_no_memory(&error);
+            docket__schedule_stop(node->execution, &error, false);
+            return;
+        }
+        node->phase = DOCKET__PHASE_FOLDED;
+        docket__schedule_mark(node, DOCKET_VALUE_RUNNING);
+        docket__attempt_open(node->ctx, output_value(node->ctx));
+    }
+    docket_ctx *ctx = node->ctx;
+    if (item->broken || is_absent(item) || item->state == DOCKET_VALUE_NOT_REACHED) {
+        return;
+    }
+    if (!docket__attempt_feed(ctx, item->value, output_value(ctx))) {
+        docket_error error = ctx->failure;
+        name_culprit(ctx, &error);
+        error.item_index = (int64_t)index;
+        docket__schedule_stop(node->execution, &error, false);
+    }
+}
+
 void docket__node_run(docket__node *node, docket__node **next)
 {
+    if (node->plan == NULL) {
+        docket__items_carry(node);
+        return;
+    }
+    if (node->phase == DOCKET__PHASE_FOLDED && !docket__schedule_stops(node->execution)) {
+        const char *reason;
+        if (has_broken_input(node, &reason)) {
+            end_broken(node, DOCKET_VALUE_NOT_REACHED, reason, next);
+        } else {
+            end_fold(node, next);
+        }
+        return;
+    }
     if (node->phase == DOCKET__PHASE_COMMITTED) {
         end_committed(node, next);
         return;
@@ -739,5 +851,15 @@ void docket__node_run(docket__node *node, docket__node **next)
         }
         node->phase = DOCKET__PHASE_ENTER;
     }
-    enter(node, next);
+    docket__frame *frame = docket__frame_of(node);
+    if (frame == NULL) {
+        enter(node, next);
+        return;
+    }
+    docket__group *group = frame->group;
+    uint32_t number = (uint32_t)(node->plan - node->execution->plan->nodes);
+    if (docket__items_admit(node)) {
+        enter(node, next);
+        docket__items_leave(group, number);
+    }
 }

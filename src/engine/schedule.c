@@ -1,6 +1,6 @@
 #include "base/clock.h"
 #include "base/error.h"
-#include "engine/execution.h"
+#include "engine/items.h"
 
 static void list_push(docket__node_list *list, docket__node *node)
 {
@@ -40,7 +40,7 @@ static docket__node *list_pop(docket__node_list *list)
 /* How many frames of this thread run nodes or errands: above 0 it is inside a step, an observer or a `done`. */
 static _Thread_local unsigned depth;
 
-static void run_chain(docket__node *node)
+void docket__schedule_chain(docket__node *node)
 {
     depth++;
     while (node != NULL) {
@@ -80,7 +80,7 @@ static bool run_something(docket_execution *execution)
         errand->run(errand);
         depth--;
     } else {
-        run_chain(node);
+        docket__schedule_chain(node);
     }
     pthread_mutex_lock(&execution->lock);
     return true;
@@ -125,8 +125,7 @@ static void run_errand_token(docket__task *task)
     run_all(execution);
 }
 
-/* Puts a node into its list and sees to it that somebody comes for it. */
-static void make_ready(docket__node *node)
+void docket__schedule_ready(docket__node *node)
 {
     docket_execution *execution = node->execution;
     bool manual = docket__pool_is_manual(execution->pool);
@@ -284,36 +283,28 @@ void docket__schedule_live(docket_execution *execution, int change)
     }
 }
 
-static void detach_ctx(docket__node *node)
-{
-    docket_ctx *ctx = node->ctx;
-    node->ctx = NULL;
-    if (ctx != NULL) {
-        docket__ctx_unref(ctx);
-    }
-}
-
 /* Publishes what became of an output and moves its memory to where the result keeps it. Tells whether other threads take
  * part. */
 static bool publish(docket__node *node, docket_value_state state, const char *reason)
 {
     docket_execution *execution = node->execution;
     docket__slot *slot = docket__node_slot(node, node->plan->slot);
-    bool shared = atomic_load(&execution->shared);
+    const docket__frame *frame = docket__frame_of(node);
+    bool shared = frame != NULL ? !frame->solitary : atomic_load(&execution->shared);
     if (shared) {
         pthread_mutex_lock(&execution->lock);
     }
     if (node->ctx != NULL) {
         docket__arena_absorb(&node->row->memory, &node->ctx->memory);
     }
-    if (!execution->ended) {
+    if (frame != NULL || !execution->ended) {
         slot->state = (uint8_t)state;
         slot->reason = reason;
     }
     if (shared) {
         pthread_mutex_unlock(&execution->lock);
     }
-    detach_ctx(node);
+    docket__ctx_detach(node);
     return shared;
 }
 
@@ -328,11 +319,16 @@ static bool satisfy(docket__node *node, bool shared)
     return pending == 0;
 }
 
+bool docket__schedule_satisfy(docket__node *node)
+{
+    return satisfy(node, true);
+}
+
 void docket__schedule_mark(docket__node *node, docket_value_state state)
 {
     docket_execution *execution = node->execution;
     docket__slot *slot = docket__node_slot(node, node->plan->slot);
-    if (!atomic_load_explicit(&execution->shared, memory_order_relaxed)) {
+    if (docket__frame_of(node) != NULL || !atomic_load_explicit(&execution->shared, memory_order_relaxed)) {
         slot->state = (uint8_t)state;
         return;
     }
@@ -341,6 +337,16 @@ void docket__schedule_mark(docket__node *node, docket_value_state state)
         slot->state = (uint8_t)state;
     }
     pthread_mutex_unlock(&execution->lock);
+}
+
+/* Tells the items' side: their stage, and what comes from the level above. */
+static void tell_groups(docket__node *node)
+{
+    if (node->plan->group != DOCKET__ONCE) {
+        docket__items_pass(node);
+    } else if (node->plan->gate_count > 0 || node->plan->expands != DOCKET__ONCE) {
+        docket__items_end(node, docket__node_slot(node, node->plan->slot)->broken);
+    }
 }
 
 void docket__schedule_end(docket__node *node, docket_value_state state, const char *reason, docket__node **next)
@@ -352,16 +358,18 @@ void docket__schedule_end(docket__node *node, docket_value_state state, const ch
     docket__node_list made = {NULL, &made.first};
     size_t count = 0;
     for (uint32_t i = 0; i < plan->dependent_count; i++) {
-        docket__node *dependent = &execution->nodes[plan->dependents[i]];
+        docket__node *dependent = &node->row->nodes[plan->dependents[i] - node->row->first_node];
         if (satisfy(dependent, shared)) {
             list_push(&made, dependent);
             count++;
         }
     }
     if (count == 0) {
+        tell_groups(node);
         docket__schedule_live(execution, -1);
         return;
     }
+    tell_groups(node);
     if (count > 1) {
         atomic_fetch_add(&execution->live, count - 1);
     }
@@ -369,7 +377,7 @@ void docket__schedule_end(docket__node *node, docket_value_state state, const ch
         if (*next == NULL && (on_pool || !dependent->pool_only)) {
             *next = dependent;
         } else {
-            make_ready(dependent);
+            docket__schedule_ready(dependent);
         }
     }
 }
@@ -432,7 +440,7 @@ void docket__schedule_resume(docket__node *node)
     if (node->ctx != NULL) {
         docket__schedule_unpark(node->ctx);
     }
-    make_ready(node);
+    docket__schedule_ready(node);
 }
 
 /* Takes one parked node that fits out of the list; its context is referenced. */
@@ -460,6 +468,8 @@ static bool pull(docket_ctx *ctx, docket__parking parking)
         return docket__claim_forsake(docket__store_claims(ctx->step->options.store), &ctx->waiter);
     case DOCKET__PARKED_FOR_DELAY:
         return docket__pool_disarm(ctx->execution->pool, &ctx->timer);
+    case DOCKET__PARKED_FOR_TURN:
+        return false; /* docket__groups_stop sends them on */
     default:
         return parking == DOCKET__PARKED_FOR_COMMITS;
     }
@@ -470,7 +480,7 @@ static void resume_parked(docket_execution *execution, bool only_for_commits)
     docket__parking parking;
     for (docket_ctx *ctx; (ctx = take_parked(execution, only_for_commits, &parking)) != NULL;) {
         if (pull(ctx, parking)) {
-            make_ready(ctx->node);
+            docket__schedule_ready(ctx->node);
         }
         docket__ctx_unref(ctx);
     }
@@ -568,6 +578,7 @@ void docket__schedule_stop(docket_execution *execution, const docket_error *erro
         announce_end(execution);
     }
     if (first) {
+        docket__groups_stop(execution);
         resume_parked(execution, false);
         stop_children(execution, NULL, error);
     }
@@ -646,7 +657,7 @@ static bool run_owner(docket_execution *execution)
         docket__node_run(found.node, &next);
         depth--;
         if (next != NULL) {
-            make_ready(next);
+            docket__schedule_ready(next);
         }
     } else if (found.errand != NULL) {
         depth++;
@@ -672,6 +683,21 @@ static void help_itself(docket_execution *execution)
         pthread_mutex_lock(&execution->lock);
     }
     docket__ctx_current = outer;
+}
+
+bool docket__schedule_help(docket_execution *execution)
+{
+    docket_ctx *outer = docket__ctx_current;
+    docket__ctx_current = NULL;
+    pthread_mutex_lock(&execution->lock);
+    bool manual = docket__pool_is_manual(execution->pool);
+    bool helped = manual || run_something(execution);
+    if (manual) {
+        help_itself(execution);
+    }
+    pthread_mutex_unlock(&execution->lock);
+    docket__ctx_current = outer;
+    return helped;
 }
 
 /* Waits on behalf of the caller; execution->lock is held. */
@@ -729,22 +755,30 @@ void docket__schedule_run(docket_execution *execution)
     const uint32_t root_count = plan->root_count;
     const bool blocking = execution->blocking;
     docket__node *mine = NULL;
-    if (root_count == 0) {
+    bool has_groups = execution->group_count > 0;
+    if (has_groups) {
+        atomic_fetch_add(&execution->live, 1);
+        docket__groups_start(execution);
+    }
+    if (root_count == 0 && !has_groups) {
         finish(execution);
     }
     for (uint32_t i = 0; i < root_count; i++) {
-        docket__node *node = &execution->nodes[plan->roots[i]];
+        docket__node *node = &execution->row.nodes[plan->roots[i]];
         if (mine == NULL && blocking && !node->pool_only) {
             mine = node;
         } else {
-            make_ready(node);
+            docket__schedule_ready(node);
         }
+    }
+    if (has_groups) {
+        docket__schedule_live(execution, -1);
     }
     if (!blocking) {
         return; /* `done` may have ended and freed the execution by now */
     }
     while (mine != NULL || (mine = wait_for_node(execution)) != NULL) {
-        run_chain(mine);
+        docket__schedule_chain(mine);
         mine = NULL;
     }
 }

@@ -78,6 +78,31 @@ static docket_status find_digest(const docket_ctx *ctx, uint32_t slot, uint8_t d
     return status;
 }
 
+/* The digests of all items that the step takes. What stands for them in the record is the digest of these. */
+static docket_status describe_items(docket_ctx *ctx, const docket_type *type, docket__key_input *input,
+                                    docket_error *error)
+{
+    size_t count = ctx->gathered_count;
+    uint8_t *digests = docket__arena_allocate_array(&ctx->scratch, count, 32, 1);
+    docket_buffer bytes = {0};
+    docket_status status = digests == NULL ? docket__error_no_memory(error) : DOCKET_OK;
+    for (size_t i = 0; i < count && status == DOCKET_OK; i++) {
+        bytes.size = 0;
+        status = docket__type_encode_key(type, ctx->gathered[i], &bytes, error);
+        if (status == DOCKET_OK) {
+            status = docket__sha256(&(docket_bytes){bytes.data, bytes.size}, 1, digests + 32 * i);
+        }
+    }
+    docket__buffer_release(&bytes);
+    if (status == DOCKET_OK) {
+        status = docket__sha256(&(docket_bytes){digests, 32 * count}, 1, ctx->input_digests[0]);
+    }
+    input->state = DOCKET__KEY_ITEMS;
+    input->digest = digests;
+    input->count = count;
+    return status;
+}
+
 static docket_status describe_input(docket_ctx *ctx, size_t index, docket__key_input *input, docket_error *error)
 {
     uint32_t slot = ctx->node->plan->inputs[index];
@@ -93,9 +118,13 @@ static docket_status describe_input(docket_ctx *ctx, size_t index, docket__key_i
         input->state = DOCKET__KEY_ABSENT;
         return DOCKET_OK;
     }
+    if (index == 0 && ctx->node->plan->closes != DOCKET__ONCE) {
+        return describe_items(ctx, type->type, input, error);
+    }
     bool items = (ctx->step->info.inputs[index].flags & DOCKET_INPUT_ITEMS) != 0;
     input->state = items ? DOCKET__KEY_ITEMS : DOCKET__KEY_PRESENT;
     input->digest = ctx->input_digests[index];
+    input->count = 1;
     return find_digest(ctx, slot, ctx->input_digests[index], error);
 }
 

@@ -67,6 +67,23 @@ static docket_status check_inputs(const docket_step *step, docket_error *error)
     return DOCKET_OK;
 }
 
+static docket_status check_form(const docket_step *step, docket_error *error)
+{
+    bool expand = (step->flags & DOCKET_STEP_EXPAND) != 0;
+    bool fold = (step->flags & DOCKET_STEP_FOLD) != 0;
+    bool items = step->input_count > 0 && (step->inputs[0].flags & DOCKET_INPUT_ITEMS);
+    if (expand && (fold || items)) {
+        return docket__error_set(
+            error, DOCKET_INVALID,
+            "the step expands and takes all items as well: let an aggregate make what it expands");
+    }
+    if (fold && !items) {
+        return docket__error_set(error, DOCKET_INVALID,
+                                 "the step folds: its first input must have DOCKET_INPUT_ITEMS");
+    }
+    return DOCKET_OK;
+}
+
 static docket_status check_descriptor(const docket_step *step, docket_error *error)
 {
     if (step->abi != DOCKET_STEP_ABI) {
@@ -76,9 +93,13 @@ static docket_status check_descriptor(const docket_step *step, docket_error *err
             "its headers",
             (unsigned)step->abi, DOCKET_VERSION_STRING, DOCKET_STEP_ABI);
     }
-    if (step->flags != 0 || step->reserved[0] != NULL || step->reserved[1] != NULL) {
-        return docket__error_set(error, DOCKET_INVALID,
-                                 "the step's descriptor has reserved members that are not 0");
+    if ((step->flags & ~(uint32_t)(DOCKET_STEP_EXPAND | DOCKET_STEP_FOLD)) != 0 || step->reserved[0] != NULL ||
+        step->reserved[1] != NULL) {
+        return docket__error_set(
+            error, DOCKET_INVALID,
+            "the step's descriptor has flags that docket %s does not know, or reserved members "
+            "that are not 0",
+            DOCKET_VERSION_STRING);
     }
     if (step->version < 1) {
         return docket__error_set(error, DOCKET_INVALID, "the step's version is 0: versions start at 1");
@@ -89,7 +110,8 @@ static docket_status check_descriptor(const docket_step *step, docket_error *err
     if (step->output == NULL) {
         return docket__error_set(error, DOCKET_INVALID, "the step has no output: its type is NULL");
     }
-    return check_inputs(step, error);
+    docket_status status = check_inputs(step, error);
+    return status == DOCKET_OK ? check_form(step, error) : status;
 }
 
 static docket_status mention_types(docket_graph *graph, addition *new, docket_error *error)
@@ -160,6 +182,8 @@ static docket_step_info describe(const addition *new, const char *name)
         .inputs = step->inputs,
         .input_count = step->input_count,
         .aggregate = step->input_count > 0 && (step->inputs[0].flags & DOCKET_INPUT_ITEMS),
+        .fold = (step->flags & DOCKET_STEP_FOLD) != 0,
+        .expand = (step->flags & DOCKET_STEP_EXPAND) != 0,
         .scope = options->scope,
         .commit = options->commit,
         .effect = options->effect,

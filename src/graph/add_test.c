@@ -222,7 +222,7 @@ static void test_bad_descriptors_are_refused(void **state)
         bad[i].step = good;
     }
     bad[0].step.abi = 2, bad[0].part = "ABI 2";
-    bad[1].step.flags = 1, bad[1].part = "reserved";
+    bad[1].step.flags = 8, bad[1].part = "reserved";
     bad[2].step.reserved[1] = "", bad[2].part = "reserved";
     bad[3].step.version = 0, bad[3].part = "versions start at 1";
     bad[4].step.call = NULL, bad[4].part = "call is NULL";
@@ -477,8 +477,8 @@ static void test_provide_refuses_what_it_cannot_hold(void **state)
     IS value = {"\xff"};
     assert_status(DOCKET_ENCODE, docket_graph_provide(graph, DOCKET_IN(IS, &value)));
     assert_int_equal(graph->type_count, 0);
-    assert_status(DOCKET_INVALID, docket_graph_provide(graph, (docket_input){NULL, &value}));
-    assert_status(DOCKET_INVALID, docket_graph_provide(graph, (docket_input){DOCKET_OF(IS), NULL}));
+    assert_status(DOCKET_INVALID, docket_graph_provide(graph, (docket_input){.type = NULL, .value = &value}));
+    assert_status(DOCKET_INVALID, docket_graph_provide(graph, (docket_input){.type = DOCKET_OF(IS), .value = NULL}));
     assert_status(DOCKET_INVALID, docket_graph_provide(NULL, DOCKET_IN(IS, &value)));
     assert_remembered(graph, DOCKET_ENCODE, "");
     docket_graph_free(graph);

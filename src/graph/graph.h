@@ -40,7 +40,16 @@ typedef struct docket__graph_step {
     /* With defaults filled in: attempts ≥ 1, backoff complete, store and grace resolved. The step holds a reference to
      * the store. */
     docket_step_options options;
+    _Atomic int64_t rate_due_ns; /* when its rate is used up to; monotonic */
 } docket__graph_step;
+
+#define DOCKET__ONCE UINT32_MAX
+
+/* A stage that waits for a node: see docket__plan_stage. */
+typedef struct docket__plan_gate {
+    uint32_t group;
+    uint32_t stage;
+} docket__plan_gate;
 
 /* One step of a plan. */
 typedef struct docket__plan_node {
@@ -48,20 +57,52 @@ typedef struct docket__plan_node {
     uint32_t slot; /* of its output */
     uint32_t input_count;
     const uint32_t *inputs;     /* slots, in the order of the step's inputs */
-    const uint32_t *dependents; /* nodes that take its output, each once, in plan order */
+    const uint32_t *dependents; /* nodes of the same level that take its output, each once, in plan order */
     uint32_t dependent_count;
-    uint32_t pending; /* how many distinct nodes feed it: it is ready when they have ended */
+    uint32_t pending; /* how many distinct nodes of its level and stage feed it, and one more if it closes a group: it is
+                         ready when they have ended */
+    uint32_t group;   /* whose items it runs for, or DOCKET__ONCE */
+    uint32_t expands; /* the group that it makes items for, or DOCKET__ONCE */
+    uint32_t closes;  /* the group whose items it takes, or DOCKET__ONCE */
+    const docket__plan_gate *gates; /* that its end helps to open */
+    uint32_t gate_count;
 } docket__plan_node;
+
+/* Nodes of a group that an item passes without waiting for anything but each other. The first is there even if it has no
+ * nodes. A later one opens when the nodes whose output its own nodes take from the level above have ended. */
+typedef struct docket__plan_stage {
+    uint32_t first, end;   /* nodes of the plan */
+    const uint32_t *roots; /* of these, those that wait for nothing */
+    uint32_t root_count;
+    uint32_t gate_count;   /* nodes that have to end first, beside those of the stages before */
+    bool barrier;          /* one of these takes all items of the group */
+    const uint32_t *closers; /* nodes that become ready when all items have passed this stage */
+    uint32_t closer_count;
+} docket__plan_stage;
+
+/* The items of one expand step, or those that the caller brings. Each item has a row of slots and values. */
+typedef struct docket__plan_group {
+    uint32_t source; /* the node that expands; DOCKET__NO_STEP: the caller */
+    uint32_t first_slot, slot_count;
+    uint32_t first_node, node_count;
+    docket__plan_stage *stages;
+    uint32_t stage_count;
+    size_t values_size;      /* of one item's block of values; offsets of its slots begin there */
+    size_t values_alignment;
+    const uint32_t *folds;   /* nodes that take items one by one as they come: see docket__plan_streams */
+    uint32_t fold_count;
+    bool keeps_rows;         /* a step needs them after their item has passed the last stage */
+} docket__plan_group;
 
 /* One type of a plan: where its value lives in the execution's value block. */
 typedef struct docket__plan_slot {
     uint32_t type;     /* type index */
     uint32_t producer; /* node index, or DOCKET__NO_STEP for a leaf or a given value */
-    size_t offset;     /* of the value; aligned */
+    size_t offset;     /* of the value in its level's block; aligned */
 } docket__plan_slot;
 
-/* How to get from given types to wanted ones: made once per set of outputs and given types, then shared. Nodes are in
- * depth-first order: dependencies in declared order before their consumer. */
+/* How to get from given types to wanted ones: made once per set of outputs and given types, then shared. Within a level
+ * and stage nodes are in depth-first order: dependencies in declared order before their consumer. */
 typedef struct docket__plan {
     struct docket__plan *next;
     docket_arena memory;     /* of everything below */
@@ -71,14 +112,21 @@ typedef struct docket__plan {
     uint32_t output_count;
     const uint32_t *overrides; /* type indices that a step would make but that are given, ascending */
     uint32_t override_count;
-    docket__plan_node *nodes;
+    const uint32_t *items;     /* type indices that the caller brings one value per item of, ascending */
+    uint32_t item_count;
+    docket__plan_node *nodes; /* those that run once, then group by group, stage by stage */
     uint32_t node_count;
-    docket__plan_slot *slots;
+    uint32_t once_nodes;
+    docket__plan_slot *slots; /* those that are there once, then group by group */
     uint32_t slot_count;
+    uint32_t once_slots;
+    docket__plan_group *groups;
+    uint32_t group_count;
+    const uint32_t *order; /* nodes, dependencies before their consumers, in declared order */
     const uint32_t *output_slots;
-    size_t values_size;      /* of the block that holds all values of the plan */
+    size_t values_size;      /* of the block that holds all values that are there once */
     size_t values_alignment; /* of that block: the strictest of its types, at least 16 */
-    const uint32_t *roots;   /* nodes with pending == 0, in plan order */
+    const uint32_t *roots;   /* nodes that run once and wait for nothing, in plan order */
     uint32_t root_count;
     uint32_t recorded_count;      /* nodes whose step is recorded */
     bool has_workflow;            /* one of them in WORKFLOW scope */
@@ -136,16 +184,27 @@ void docket__graph_drop_stores(docket_graph *graph);
 uint32_t docket__graph_find_type(const docket_graph *graph, const docket_type *type, docket_error *error);
 
 /* Finds or makes the plan for these outputs when values of `given` types (sorted or not, producers or leaves) are at
- * hand. `outputs` are type indices. Provided types count as given without being named. Give the plan back with
- * docket__plan_release.
+ * hand. All are type indices. Provided types count as given without being named. DOCKET_INVALID: the items that are
+ * brought meet those of an expand step. Give the plan back with docket__plan_release.
  *
  * A frozen graph keeps its first DOCKET__PLANS_KEPT plans and shares them without a lock; a program that goes on asking
  * for ever new sets gets plans of its own, so that neither memory nor the search grows without end. */
 enum { DOCKET__PLANS_KEPT = 256 };
 
-docket_status docket__graph_plan_for(docket_graph *graph, const uint32_t *outputs, uint32_t output_count,
-                                     const uint32_t *given, uint32_t given_count, const docket__plan **plan,
+typedef struct docket__demand {
+    const uint32_t *outputs;
+    uint32_t output_count;
+    const uint32_t *given; /* of these the types in `items` have one value per item */
+    uint32_t given_count;
+    const uint32_t *items;
+    uint32_t item_count;
+} docket__demand;
+
+docket_status docket__graph_plan_for(docket_graph *graph, const docket__demand *demand, const docket__plan **plan,
                                      docket_error *error);
+
+/* Whether a fold takes each item as it comes, so that no item has to be kept: it is not recorded and has one attempt. */
+bool docket__plan_streams(const docket__graph_step *step);
 
 /* Gives back what docket__graph_plan_for handed out: frees a plan that the graph does not keep. NULL is accepted. */
 void docket__plan_release(const docket__plan *plan);

@@ -39,7 +39,7 @@ static docket_status list_plan(const docket__plan *plan, const docket_step_info 
         return docket__error_no_memory(error);
     }
     for (uint32_t i = 0; i < plan->node_count; i++) {
-        list[i] = &plan->nodes[i].step->info;
+        list[i] = &plan->nodes[plan->order[i]].step->info;
     }
     *steps = list;
     *count = plan->node_count;
@@ -83,7 +83,8 @@ docket_status docket_graph_plan(docket_graph *graph, const docket_type *output, 
         return trouble.status;
     }
     const docket__plan *plan = NULL;
-    status = docket__graph_plan_for(graph, &wanted, 1, NULL, 0, &plan, error);
+    const docket__demand demand = {.outputs = &wanted, .output_count = 1};
+    status = docket__graph_plan_for(graph, &demand, &plan, error);
     if (status == DOCKET_OK) {
         status = list_plan(plan, steps, count, error);
         docket__plan_release(plan);

@@ -10,6 +10,7 @@
 
 #define DEFAULT_GRACE_MS DOCKET_SECONDS(5)
 #define DEFAULT_CAP_MS DOCKET_HOURS(1)
+enum { DEFAULT_CONCURRENCY = 100 };
 static const double default_factor = 2;
 
 typedef struct limit {
@@ -138,6 +139,25 @@ static void complete_backoff(docket_backoff *backoff)
     backoff->cap_ms = backoff->cap_ms > 0 ? backoff->cap_ms : DEFAULT_CAP_MS;
 }
 
+/* How many at once, and how often. */
+static docket_status check_flow(const docket_step_options *options, docket_error *error)
+{
+    if (options->max_concurrency < -1) {
+        return docket__error_set(error, DOCKET_INVALID,
+                                 "max_concurrency is %d: expected a number of items, 0 (the default) or -1 (any number)",
+                                 options->max_concurrency);
+    }
+    const docket_rate *rate = &options->rate;
+    if (!(rate->per_second >= 0) || rate->per_second > 1e9 || rate->burst < 0 ||
+        (rate->burst > 0 && rate->per_second == 0)) {
+        return docket__error_set(error, DOCKET_INVALID,
+                                 "rate is %g per second with a burst of %d: expected up to 1e9 per second, and a burst that "
+                                 "is not negative",
+                                 rate->per_second, rate->burst);
+    }
+    return DOCKET_OK;
+}
+
 static docket_status check_step_options(const docket_step_options *options, docket_error *error)
 {
     const limit limits[] = {
@@ -155,7 +175,8 @@ static docket_status check_step_options(const docket_step_options *options, dock
     if (status != DOCKET_OK) {
         return status;
     }
-    return check_backoff(&options->backoff, error);
+    status = check_backoff(&options->backoff, error);
+    return status == DOCKET_OK ? check_flow(options, error) : status;
 }
 
 /* What an effect step cannot be at the same time. */
@@ -234,6 +255,8 @@ docket_status docket__graph_resolve_step(const docket_graph *graph, const docket
         status = resolve_effect(options, error);
     }
     options->max_attempts = options->max_attempts > 0 ? options->max_attempts : 1;
+    options->max_concurrency = options->max_concurrency != 0 ? options->max_concurrency : DEFAULT_CONCURRENCY;
+    options->rate.burst = options->rate.burst > 0 ? options->rate.burst : 1;
     options->grace_ms = options->grace_ms > 0 ? options->grace_ms : graph->options.grace_ms;
     complete_backoff(&options->backoff);
     return status;

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "graph/build.h"
+#include "graph/levels.h"
 #include "type/codec.h"
 
 #include <stdlib.h>
@@ -20,6 +21,8 @@ typedef struct demand {
     uint32_t output_count;
     const uint32_t *overrides;
     uint32_t override_count;
+    const uint32_t *items;
+    uint32_t item_count;
     uint64_t identity;
 } demand;
 
@@ -27,7 +30,8 @@ static uint64_t identify(const demand *wanted)
 {
     uint64_t outputs = docket__hash64(wanted->outputs, wanted->output_count * sizeof(uint32_t));
     uint64_t overrides = docket__hash64(wanted->overrides, wanted->override_count * sizeof(uint32_t));
-    return outputs ^ (overrides << 1 | overrides >> 63);
+    uint64_t items = docket__hash64(wanted->items, wanted->item_count * sizeof(uint32_t));
+    return outputs ^ (overrides << 1 | overrides >> 63) ^ (items << 2 | items >> 62);
 }
 
 static bool lists_equal(const uint32_t *one, uint32_t one_count, const uint32_t *other, uint32_t other_count)
@@ -41,7 +45,8 @@ static const docket__plan *find_plan(docket_graph *graph, const demand *wanted)
     for (; plan != NULL; plan = plan->next) {
         if (plan->identity == wanted->identity &&
             lists_equal(plan->outputs, plan->output_count, wanted->outputs, wanted->output_count) &&
-            lists_equal(plan->overrides, plan->override_count, wanted->overrides, wanted->override_count)) {
+            lists_equal(plan->overrides, plan->override_count, wanted->overrides, wanted->override_count) &&
+            lists_equal(plan->items, plan->item_count, wanted->items, wanted->item_count)) {
             return plan;
         }
     }
@@ -53,6 +58,7 @@ typedef struct planner {
     const docket_graph *graph;
     docket_arena scratch;
     bool *given;       /* of each type: a value is at hand */
+    bool *brought;     /* of each type: one per item is */
     uint32_t *slot_of; /* of each type, or UINT32_MAX */
     docket__plan_slot *slots;
     uint32_t slot_count;
@@ -60,6 +66,8 @@ typedef struct planner {
     uint32_t step_count;
     docket__graph_frame *stack; /* each step feeds the one before it; the last is looked at */
     uint32_t depth;
+    docket__levels levels;
+    uint32_t *slot_place, *step_place; /* where what the walk found stands in the plan */
 } planner;
 
 #define TAKE_ARRAY(arena, count, T) ((T *)docket__arena_allocate_array((arena), (count), sizeof(T), _Alignof(T)))
@@ -70,6 +78,7 @@ static bool begin_walk(planner *walk, const docket_graph *graph, const demand *w
     size_t steps = graph->step_count;
     *walk = (planner){.graph = graph};
     walk->given = TAKE_ARRAY(&walk->scratch, types, bool);
+    walk->brought = TAKE_ARRAY(&walk->scratch, types, bool);
     walk->slot_of = TAKE_ARRAY(&walk->scratch, types, uint32_t);
     walk->slots = TAKE_ARRAY(&walk->scratch, types, docket__plan_slot);
     walk->steps = TAKE_ARRAY(&walk->scratch, steps, uint32_t);
@@ -83,6 +92,9 @@ static bool begin_walk(planner *walk, const docket_graph *graph, const demand *w
     }
     for (uint32_t i = 0; i < wanted->override_count; i++) {
         walk->given[wanted->overrides[i]] = true;
+    }
+    for (uint32_t i = 0; i < wanted->item_count; i++) {
+        walk->given[wanted->items[i]] = walk->brought[wanted->items[i]] = true;
     }
     return true;
 }
@@ -124,23 +136,124 @@ static void walk_from(planner *walk, uint32_t type)
     }
 }
 
-static bool place_values(const docket_graph *graph, docket__plan *plan)
+static docket_status find_levels(planner *walk, docket_error *error)
+{
+    walk->levels = (docket__levels){
+        .graph = walk->graph,
+        .steps = walk->steps,
+        .step_count = walk->step_count,
+        .slots = walk->slots,
+        .slot_count = walk->slot_count,
+        .slot_of = walk->slot_of,
+        .brought = walk->brought,
+    };
+    return docket__levels_find(&walk->levels, &walk->scratch, error);
+}
+
+/* Places by counting: each class behind the one before it, its members in their order. `ends[c]` becomes the place behind
+ * the last of class c. */
+static void place_by_class(const uint32_t *classes, uint32_t count, uint32_t *ends, uint32_t class_count,
+                           uint32_t *place)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        ends[classes[i]]++;
+    }
+    uint32_t next = 0;
+    for (uint32_t c = 0; c < class_count; c++) {
+        uint32_t members = ends[c];
+        ends[c] = next;
+        next += members;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        place[i] = ends[classes[i]]++;
+    }
+}
+
+static bool place_slots(planner *walk, docket__plan *plan)
+{
+    const docket__levels *levels = &walk->levels;
+    uint32_t class_count = levels->group_count + 1;
+    uint32_t *classes = TAKE_ARRAY(&walk->scratch, walk->slot_count, uint32_t);
+    uint32_t *ends = TAKE_ARRAY(&walk->scratch, class_count, uint32_t);
+    walk->slot_place = TAKE_ARRAY(&walk->scratch, walk->slot_count, uint32_t);
+    if (walk->scratch.failed) {
+        return false;
+    }
+    for (uint32_t i = 0; i < walk->slot_count; i++) {
+        classes[i] = levels->slot_group[i] + 1; /* DOCKET__ONCE becomes 0 */
+    }
+    place_by_class(classes, walk->slot_count, ends, class_count, walk->slot_place);
+    plan->once_slots = ends[0];
+    for (uint32_t g = 0; g < plan->group_count; g++) {
+        plan->groups[g].first_slot = ends[g];
+        plan->groups[g].slot_count = ends[g + 1] - ends[g];
+    }
+    return true;
+}
+
+static bool place_steps(planner *walk, docket__plan *plan)
+{
+    const docket__levels *levels = &walk->levels;
+    uint32_t *classes = TAKE_ARRAY(&walk->scratch, walk->step_count, uint32_t);
+    uint32_t *bases = TAKE_ARRAY(&walk->scratch, plan->group_count, uint32_t);
+    walk->step_place = TAKE_ARRAY(&walk->scratch, walk->step_count, uint32_t);
+    if (walk->scratch.failed) {
+        return false;
+    }
+    uint32_t class_count = 1;
+    for (uint32_t g = 0; g < plan->group_count; g++) {
+        bases[g] = class_count;
+        class_count += levels->group_stages[g];
+    }
+    uint32_t *ends = TAKE_ARRAY(&walk->scratch, class_count, uint32_t);
+    if (ends == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < walk->step_count; i++) {
+        uint32_t group = levels->step_group[i];
+        classes[i] = group == DOCKET__ONCE ? 0 : bases[group] + levels->step_stage[i];
+    }
+    place_by_class(classes, walk->step_count, ends, class_count, walk->step_place);
+    plan->once_nodes = ends[0];
+    for (uint32_t g = 0; g < plan->group_count; g++) {
+        docket__plan_group *group = &plan->groups[g];
+        group->stage_count = levels->group_stages[g];
+        group->stages = TAKE_ARRAY(&plan->memory, group->stage_count, docket__plan_stage);
+        for (uint32_t k = 0; k < group->stage_count && group->stages != NULL; k++) {
+            group->stages[k].first = ends[bases[g] + k - 1];
+            group->stages[k].end = ends[bases[g] + k];
+            group->stages[k].barrier = levels->barriers[g][k];
+        }
+        group->first_node = ends[bases[g] - 1];
+        group->node_count = ends[bases[g] + group->stage_count - 1] - group->first_node;
+    }
+    return !plan->memory.failed;
+}
+
+static bool place_all(planner *walk, docket__plan *plan)
+{
+    plan->group_count = walk->levels.group_count;
+    plan->groups = TAKE_ARRAY(&plan->memory, plan->group_count, docket__plan_group);
+    return plan->groups != NULL && place_slots(walk, plan) && place_steps(walk, plan);
+}
+
+/* Lays out the values of neighbouring slots in one block. */
+static bool place_values(const docket_graph *graph, docket__plan_slot *slots, uint32_t count, size_t *size,
+                         size_t *alignment)
 {
     size_t end = 0;
-    plan->values_alignment = BLOCK_ALIGNMENT;
-    for (uint32_t i = 0; i < plan->slot_count; i++) {
-        const docket_type *type = graph->types[plan->slots[i].type].type;
-        size_t alignment = docket__type_alignment(type);
-        size_t padding = (size_t)-end & (alignment - 1);
-        if (__builtin_add_overflow(end, padding, &plan->slots[i].offset) ||
-            __builtin_add_overflow(plan->slots[i].offset, type->size, &end)) {
+    *alignment = BLOCK_ALIGNMENT;
+    for (uint32_t i = 0; i < count; i++) {
+        const docket_type *type = graph->types[slots[i].type].type;
+        size_t needed = docket__type_alignment(type);
+        size_t padding = (size_t)-end & (needed - 1);
+        if (__builtin_add_overflow(end, padding, &slots[i].offset) ||
+            __builtin_add_overflow(slots[i].offset, type->size, &end)) {
             return false;
         }
-        if (alignment > plan->values_alignment) {
-            plan->values_alignment = alignment;
-        }
+        *alignment = needed > *alignment ? needed : *alignment;
     }
-    plan->values_size = end;
+    *size = end;
     return true;
 }
 
@@ -153,31 +266,44 @@ static bool lay_out_slots(const planner *walk, docket__plan *plan)
     if (plan->memory.failed) {
         return false;
     }
-    memcpy(slots, walk->slots, count * sizeof *slots);
+    for (uint32_t i = 0; i < count; i++) {
+        const docket__plan_slot *found = &walk->slots[i];
+        uint32_t producer =
+            found->producer == DOCKET__NO_STEP ? DOCKET__NO_STEP : walk->step_place[found->producer];
+        slots[walk->slot_place[i]] = (docket__plan_slot){.type = found->type, .producer = producer};
+    }
     uint32_t next = 0;
     for (uint32_t type = 0; type < walk->graph->type_count; type++) {
         if (walk->slot_of[type] != UINT32_MAX) {
             pairs[next++] = type;
-            pairs[next++] = walk->slot_of[type];
+            pairs[next++] = walk->slot_place[walk->slot_of[type]];
         }
     }
     for (uint32_t i = 0; i < plan->output_count; i++) {
-        output_slots[i] = walk->slot_of[plan->outputs[i]];
+        output_slots[i] = walk->slot_place[walk->slot_of[plan->outputs[i]]];
     }
     plan->slots = slots;
     plan->slot_count = count;
     plan->slot_of_type = pairs;
     plan->output_slots = output_slots;
-    return place_values(walk->graph, plan);
+    bool placed = place_values(walk->graph, slots, plan->once_slots, &plan->values_size, &plan->values_alignment);
+    for (uint32_t g = 0; g < plan->group_count && placed; g++) {
+        docket__plan_group *group = &plan->groups[g];
+        placed = place_values(walk->graph, slots + group->first_slot, group->slot_count, &group->values_size,
+                              &group->values_alignment);
+    }
+    return placed;
 }
 
-/* The distinct nodes that feed a node, at most one per input. */
-static uint32_t list_feeders(const docket__plan *plan, const docket__plan_node *node, uint32_t *feeders)
+/* The distinct nodes of its level and stage that feed a node, at most one per input. */
+static uint32_t list_feeders(const docket__plan *plan, const docket__plan_node *node, uint32_t stage_first,
+                             uint32_t *feeders)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < node->input_count; i++) {
         uint32_t producer = plan->slots[node->inputs[i]].producer;
-        bool is_new = producer != DOCKET__NO_STEP;
+        bool is_new = producer != DOCKET__NO_STEP && plan->nodes[producer].group == node->group &&
+                      plan->nodes[producer].expands == DOCKET__ONCE && producer >= stage_first;
         for (uint32_t k = 0; k < count && is_new; k++) {
             is_new = feeders[k] != producer;
         }
@@ -190,64 +316,234 @@ static uint32_t list_feeders(const docket__plan *plan, const docket__plan_node *
 
 static bool lay_out_nodes(const planner *walk, docket__plan *plan)
 {
+    const docket__levels *levels = &walk->levels;
     size_t input_total = 0;
     for (uint32_t i = 0; i < walk->step_count; i++) {
         input_total += walk->graph->steps[walk->steps[i]]->input_count;
     }
     plan->nodes = TAKE_ARRAY(&plan->memory, walk->step_count, docket__plan_node);
+    uint32_t *order = TAKE_ARRAY(&plan->memory, walk->step_count, uint32_t);
     uint32_t *inputs = TAKE_ARRAY(&plan->memory, input_total, uint32_t);
     if (plan->memory.failed) {
         return false;
     }
     plan->node_count = walk->step_count;
+    plan->order = order;
     for (uint32_t i = 0; i < plan->node_count; i++) {
         const docket__graph_step *step = walk->graph->steps[walk->steps[i]];
-        docket__plan_node *node = &plan->nodes[i];
-        *node = (docket__plan_node){
-            .step = step, .slot = walk->slot_of[step->output], .input_count = step->input_count, .inputs = inputs};
+        order[i] = walk->step_place[i];
+        plan->nodes[order[i]] = (docket__plan_node){
+            .step = step,
+            .slot = walk->slot_place[walk->slot_of[step->output]],
+            .input_count = step->input_count,
+            .inputs = inputs,
+            .group = levels->step_group[i],
+            .closes = levels->step_closes[i],
+            .expands = DOCKET__ONCE,
+        };
         for (uint32_t k = 0; k < step->input_count; k++) {
-            *inputs++ = walk->slot_of[step->inputs[k]];
+            *inputs++ = walk->slot_place[walk->slot_of[step->inputs[k]]];
         }
         plan->recorded_count += step->info.scope != DOCKET_SCOPE_NONE;
         plan->has_workflow = plan->has_workflow || step->info.scope == DOCKET_SCOPE_WORKFLOW;
     }
+    for (uint32_t g = 0; g < plan->group_count; g++) {
+        uint32_t source = levels->group_source[g];
+        plan->groups[g].source = source == DOCKET__NO_STEP ? DOCKET__NO_STEP : walk->step_place[source];
+        if (source != DOCKET__NO_STEP) {
+            plan->nodes[walk->step_place[source]].expands = g;
+        }
+    }
     return true;
 }
 
-/* Counts the edges, shares one array out to the nodes, then fills it in plan order. */
-static bool join_nodes(planner *walk, docket__plan *plan)
+/* Counts the edges within each level and stage, shares one array out to the nodes, then fills it in plan order. */
+typedef struct joining {
+    docket__plan *plan;
+    uint32_t *dependents; /* room for all */
+    uint32_t *roots;
+    uint32_t **ends; /* of each node's share */
+} joining;
+
+static size_t count_edges(docket__plan *plan, uint32_t first, uint32_t end)
 {
     uint32_t feeders[DOCKET_MAX_INPUTS];
     size_t edges = 0;
-    for (uint32_t i = 0; i < plan->node_count; i++) {
-        plan->nodes[i].pending = list_feeders(plan, &plan->nodes[i], feeders);
-        edges += plan->nodes[i].pending;
-        plan->root_count += plan->nodes[i].pending == 0;
-        for (uint32_t k = 0; k < plan->nodes[i].pending; k++) {
+    for (uint32_t i = first; i < end; i++) {
+        uint32_t count = list_feeders(plan, &plan->nodes[i], first, feeders);
+        plan->nodes[i].pending = count + (plan->nodes[i].closes != DOCKET__ONCE);
+        edges += count;
+        for (uint32_t k = 0; k < count; k++) {
             plan->nodes[feeders[k]].dependent_count++;
         }
     }
-    uint32_t *dependents = TAKE_ARRAY(&plan->memory, edges, uint32_t);
-    uint32_t *roots = TAKE_ARRAY(&plan->memory, plan->root_count, uint32_t);
-    uint32_t **ends = TAKE_ARRAY(&walk->scratch, plan->node_count, uint32_t *);
+    return edges;
+}
+
+static void join(joining *self, uint32_t first, uint32_t end, const uint32_t **roots, uint32_t *root_count)
+{
+    uint32_t feeders[DOCKET_MAX_INPUTS];
+    docket__plan *plan = self->plan;
+    *roots = self->roots;
+    for (uint32_t i = first; i < end; i++) {
+        plan->nodes[i].dependents = self->ends[i] = self->dependents;
+        self->dependents += plan->nodes[i].dependent_count;
+    }
+    for (uint32_t i = first; i < end; i++) {
+        uint32_t count = list_feeders(plan, &plan->nodes[i], first, feeders);
+        for (uint32_t k = 0; k < count; k++) {
+            *self->ends[feeders[k]]++ = i;
+        }
+        if (plan->nodes[i].pending == 0) {
+            *self->roots++ = i;
+        }
+    }
+    *root_count = (uint32_t)(self->roots - *roots);
+}
+
+static bool join_nodes(planner *walk, docket__plan *plan)
+{
+    size_t edges = count_edges(plan, 0, plan->once_nodes);
+    for (uint32_t g = 0; g < plan->group_count; g++) {
+        for (uint32_t k = 0; k < plan->groups[g].stage_count; k++) {
+            edges += count_edges(plan, plan->groups[g].stages[k].first, plan->groups[g].stages[k].end);
+        }
+    }
+    joining self = {
+        .plan = plan,
+        .dependents = TAKE_ARRAY(&plan->memory, edges, uint32_t),
+        .roots = TAKE_ARRAY(&plan->memory, plan->node_count, uint32_t),
+        .ends = TAKE_ARRAY(&walk->scratch, plan->node_count, uint32_t *),
+    };
     if (plan->memory.failed || walk->scratch.failed) {
         return false;
     }
-    plan->roots = roots;
-    for (uint32_t i = 0; i < plan->node_count; i++) {
-        plan->nodes[i].dependents = dependents;
-        ends[i] = dependents;
-        dependents += plan->nodes[i].dependent_count;
-    }
-    for (uint32_t i = 0; i < plan->node_count; i++) {
-        uint32_t count = list_feeders(plan, &plan->nodes[i], feeders);
-        for (uint32_t k = 0; k < count; k++) {
-            *ends[feeders[k]]++ = i;
-        }
-        if (count == 0) {
-            *roots++ = i;
+    join(&self, 0, plan->once_nodes, &plan->roots, &plan->root_count);
+    for (uint32_t g = 0; g < plan->group_count; g++) {
+        for (uint32_t k = 0; k < plan->groups[g].stage_count; k++) {
+            docket__plan_stage *stage = &plan->groups[g].stages[k];
+            join(&self, stage->first, stage->end, &stage->roots, &stage->root_count);
         }
     }
+    return true;
+}
+
+/* Gates and closers: what joins a group to the level above. */
+
+static bool place_gates(const planner *walk, docket__plan *plan)
+{
+    const docket__levels *levels = &walk->levels;
+    docket__plan_gate *gates = TAKE_ARRAY(&plan->memory, levels->gate_count, docket__plan_gate);
+    if (plan->memory.failed) {
+        return false;
+    }
+    for (uint32_t i = 0; i < levels->gate_count; i++) {
+        plan->nodes[walk->step_place[levels->gate_steps[i]]].gate_count++;
+        plan->groups[levels->gates[i].group].stages[levels->gates[i].stage].gate_count++;
+    }
+    for (uint32_t i = 0; i < plan->node_count && levels->gate_count > 0; i++) {
+        plan->nodes[i].gates = gates;
+        gates += plan->nodes[i].gate_count;
+        plan->nodes[i].gate_count = 0;
+    }
+    for (uint32_t i = 0; i < levels->gate_count; i++) {
+        docket__plan_node *node = &plan->nodes[walk->step_place[levels->gate_steps[i]]];
+        ((docket__plan_gate *)(uintptr_t)node->gates)[node->gate_count++] = levels->gates[i];
+    }
+    return true;
+}
+
+bool docket__plan_streams(const docket__graph_step *step)
+{
+    return step->info.fold && step->info.scope == DOCKET_SCOPE_NONE && step->info.max_attempts == 1;
+}
+
+/* The stage after which all items have what a closing node takes. Stages lie in the order of their nodes. */
+static uint32_t closing_stage(const docket__plan *plan, const docket__plan_node *node)
+{
+    const docket__plan_group *group = &plan->groups[node->closes];
+    uint32_t producer = plan->slots[node->inputs[0]].producer;
+    if (producer == DOCKET__NO_STEP || producer == group->source) {
+        return 0;
+    }
+    uint32_t first = 0;
+    uint32_t end = group->stage_count;
+    while (end - first > 1) {
+        uint32_t middle = first + (end - first) / 2;
+        if (group->stages[middle].first <= producer) {
+            first = middle;
+        } else {
+            end = middle;
+        }
+    }
+    return first;
+}
+
+/* A fold may take items as they leave the group, if nothing else is to come for it. */
+static bool streams(const docket__plan *plan, const docket__plan_node *node, uint32_t stage)
+{
+    return docket__plan_streams(node->step) && stage + 1 == plan->groups[node->closes].stage_count &&
+           node->input_count == 1;
+}
+
+static void count_closers(docket__plan *plan)
+{
+    for (uint32_t i = 0; i < plan->once_nodes; i++) {
+        const docket__plan_node *node = &plan->nodes[i];
+        if (node->closes == DOCKET__ONCE) {
+            continue;
+        }
+        docket__plan_group *group = &plan->groups[node->closes];
+        uint32_t stage = closing_stage(plan, node);
+        if (streams(plan, node, stage)) {
+            group->fold_count++;
+        } else {
+            group->stages[stage].closer_count++;
+            group->keeps_rows = true;
+        }
+    }
+}
+
+static void list_closers(docket__plan *plan, uint32_t **fold_ends)
+{
+    for (uint32_t i = 0; i < plan->once_nodes; i++) {
+        const docket__plan_node *node = &plan->nodes[i];
+        if (node->closes == DOCKET__ONCE) {
+            continue;
+        }
+        uint32_t stage = closing_stage(plan, node);
+        docket__plan_stage *closed = &plan->groups[node->closes].stages[stage];
+        if (streams(plan, node, stage)) {
+            *fold_ends[node->closes]++ = i;
+        } else {
+            ((uint32_t *)(uintptr_t)closed->closers)[closed->closer_count++] = i;
+        }
+    }
+}
+
+static bool place_closers(planner *walk, docket__plan *plan)
+{
+    uint32_t *lists = TAKE_ARRAY(&plan->memory, plan->group_count > 0 ? plan->once_nodes : 0, uint32_t);
+    uint32_t **fold_ends = TAKE_ARRAY(&walk->scratch, plan->group_count, uint32_t *);
+    if (plan->memory.failed || walk->scratch.failed) {
+        return false;
+    }
+    if (plan->group_count == 0) {
+        return true;
+    }
+    count_closers(plan);
+    for (uint32_t g = 0; g < plan->group_count; g++) {
+        docket__plan_group *group = &plan->groups[g];
+        group->folds = fold_ends[g] = lists;
+        lists += group->fold_count;
+        for (uint32_t k = 0; k < group->stage_count; k++) {
+            group->stages[k].closers = lists;
+            lists += group->stages[k].closer_count;
+            group->stages[k].closer_count = 0;
+            group->keeps_rows = group->keeps_rows || group->stages[k].barrier;
+        }
+    }
+    list_closers(plan, fold_ends);
     return true;
 }
 
@@ -259,28 +555,39 @@ static bool copy_demand(docket__plan *plan, const demand *wanted)
     plan->overrides =
         docket__arena_copy(&plan->memory, wanted->overrides, wanted->override_count * sizeof(uint32_t));
     plan->override_count = wanted->override_count;
+    plan->items = docket__arena_copy(&plan->memory, wanted->items, wanted->item_count * sizeof(uint32_t));
+    plan->item_count = wanted->item_count;
     return !plan->memory.failed;
 }
 
-/* NULL when memory is exhausted. */
-static docket__plan *make_plan(const docket_graph *graph, const demand *wanted)
+static docket_status make_plan(const docket_graph *graph, const demand *wanted, docket__plan **made,
+                               docket_error *error)
 {
     docket__plan *plan = docket__allocate(sizeof *plan);
     if (plan == NULL) {
-        return NULL;
+        return docket__error_no_memory(error);
     }
     planner walk;
-    bool made = begin_walk(&walk, graph, wanted) && copy_demand(plan, wanted);
-    for (uint32_t i = 0; i < wanted->output_count && made; i++) {
+    docket_status status = DOCKET_OK;
+    bool fits = begin_walk(&walk, graph, wanted) && copy_demand(plan, wanted);
+    for (uint32_t i = 0; i < wanted->output_count && fits; i++) {
         walk_from(&walk, wanted->outputs[i]);
     }
-    made = made && lay_out_slots(&walk, plan) && lay_out_nodes(&walk, plan) && join_nodes(&walk, plan);
-    docket__arena_release(&walk.scratch);
-    if (!made) {
-        docket__plan_free(plan);
-        return NULL;
+    if (fits) {
+        status = find_levels(&walk, error);
     }
-    return plan;
+    if (status == DOCKET_OK) {
+        fits = fits && place_all(&walk, plan) && lay_out_slots(&walk, plan) && lay_out_nodes(&walk, plan) &&
+               join_nodes(&walk, plan) && place_gates(&walk, plan) && place_closers(&walk, plan);
+        status = fits ? DOCKET_OK : docket__error_no_memory(error);
+    }
+    docket__arena_release(&walk.scratch);
+    if (status != DOCKET_OK) {
+        docket__plan_free(plan);
+        return status;
+    }
+    *made = plan;
+    return DOCKET_OK;
 }
 
 void docket__plan_free(docket__plan *plan)
@@ -324,6 +631,22 @@ static int compare_types(const void *one, const void *other)
     return (a > b) - (a < b);
 }
 
+/* Sorts and leaves each one once. */
+static uint32_t make_set(uint32_t *types, uint32_t count)
+{
+    if (count < 2) {
+        return count;
+    }
+    qsort(types, count, sizeof *types, compare_types);
+    uint32_t kept = 1;
+    for (uint32_t i = 1; i < count; i++) {
+        if (types[i] != types[kept - 1]) {
+            types[kept++] = types[i];
+        }
+    }
+    return kept;
+}
+
 /* Writes those of the given types that a step would make, ascending and each once; a provided value cuts the plan
  * anyway. */
 static uint32_t select_overrides(const docket_graph *graph, const uint32_t *given, uint32_t given_count,
@@ -336,41 +659,39 @@ static uint32_t select_overrides(const docket_graph *graph, const uint32_t *give
             overrides[count++] = given[i];
         }
     }
-    if (count < 2) {
-        return count;
-    }
-    qsort(overrides, count, sizeof *overrides, compare_types);
-    uint32_t kept = 1;
-    for (uint32_t i = 1; i < count; i++) {
-        if (overrides[i] != overrides[kept - 1]) {
-            overrides[kept++] = overrides[i];
-        }
-    }
-    return kept;
+    return make_set(overrides, count);
 }
 
-docket_status docket__graph_plan_for(docket_graph *graph, const uint32_t *outputs, uint32_t output_count,
-                                     const uint32_t *given, uint32_t given_count, const docket__plan **plan,
+docket_status docket__graph_plan_for(docket_graph *graph, const docket__demand *asked, const docket__plan **plan,
                                      docket_error *error)
 {
     uint32_t few[FEW_GIVEN];
-    uint32_t *overrides = given_count <= FEW_GIVEN ? few : docket__allocate_array(given_count, sizeof *overrides);
+    size_t count = (size_t)asked->given_count + asked->item_count;
+    uint32_t *lists = count <= FEW_GIVEN ? few : docket__allocate_array(count, sizeof *lists);
     *plan = NULL;
-    if (overrides == NULL) {
+    if (lists == NULL) {
         return docket__error_no_memory(error);
     }
-    demand wanted = {.outputs = outputs, .output_count = output_count, .overrides = overrides};
-    wanted.override_count = select_overrides(graph, given, given_count, overrides);
+    uint32_t *items = lists + asked->given_count;
+    if (asked->item_count > 0) {
+        memcpy(items, asked->items, asked->item_count * sizeof *items);
+    }
+    demand wanted = {
+        .outputs = asked->outputs, .output_count = asked->output_count, .overrides = lists, .items = items};
+    wanted.override_count = select_overrides(graph, asked->given, asked->given_count, lists);
+    wanted.item_count = make_set(items, asked->item_count);
     wanted.identity = identify(&wanted);
+    docket_status status = DOCKET_OK;
     *plan = find_plan(graph, &wanted);
     if (*plan == NULL) {
-        docket__plan *made = make_plan(graph, &wanted);
+        docket__plan *made = NULL;
+        status = make_plan(graph, &wanted, &made, error);
         *plan = made != NULL ? publish(graph, made, &wanted) : NULL;
     }
-    if (overrides != few) {
-        docket__free(overrides);
+    if (lists != few) {
+        docket__free(lists);
     }
-    return *plan != NULL ? DOCKET_OK : docket__error_no_memory(error);
+    return status;
 }
 
 uint32_t docket__plan_slot_of(const docket__plan *plan, uint32_t type)

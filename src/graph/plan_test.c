@@ -33,7 +33,8 @@ static const docket__plan *plan_for(docket_graph *graph, const numbers *all, siz
     }
     const docket__plan *plan = NULL;
     docket_error error;
-    assert_status(DOCKET_OK, docket__graph_plan_for(graph, &wanted, 1, given_types, count, &plan, &error));
+    assert_status(DOCKET_OK, docket__graph_plan_for(
+                                 graph, &(docket__demand){&wanted, 1, given_types, count, NULL, 0}, &plan, &error));
     assert_non_null(plan);
     return plan;
 }
@@ -138,7 +139,7 @@ static void test_provided_values_cut_the_plan(void **state)
     docket_graph *graph = docket_graph_new("numbers", NULL);
     int64_t value = 5;
     assert_status(DOCKET_OK, numbers_add(&all, 1, graph, NULL));
-    assert_status(DOCKET_OK, docket_graph_provide(graph, (docket_input){&all.types[3], &value}));
+    assert_status(DOCKET_OK, docket_graph_provide(graph, (docket_input){.type = &all.types[3], .value = &value}));
     assert_status(DOCKET_OK, docket_graph_validate(graph, NULL));
     const docket__plan *cut = plan_for(graph, &all, 4, NULL);
     assert_order(cut, "n1 n4");
@@ -155,7 +156,8 @@ static void test_several_outputs_share_their_steps(void **state)
     uint32_t wanted[] = {type_index(graph, &all, 1), type_index(graph, &all, 3), type_index(graph, &all, 1),
                          type_index(graph, &all, 0)};
     const docket__plan *plan = NULL;
-    assert_status(DOCKET_OK, docket__graph_plan_for(graph, wanted, 4, NULL, 0, &plan, NULL));
+    assert_status(DOCKET_OK, docket__graph_plan_for(graph, &(docket__demand){.outputs = wanted, .output_count = 4},
+                                                    &plan, NULL));
     assert_order(plan, "n1 n2 n3");
     assert_sound(plan);
     assert_int_equal(plan->output_slots[0], plan->output_slots[2]);
@@ -244,7 +246,8 @@ static void test_many_given_values(void **state)
     }
     uint32_t wanted = type_index(graph, &all, 299);
     const docket__plan *plan = NULL;
-    assert_status(DOCKET_OK, docket__graph_plan_for(graph, &wanted, 1, given, 299, &plan, NULL));
+    assert_status(DOCKET_OK,
+                  docket__graph_plan_for(graph, &(docket__demand){&wanted, 1, given, 299, NULL, 0}, &plan, NULL));
     assert_order(plan, "n299");
     assert_int_equal(plan->override_count, 298);
     docket_graph_free(graph);
@@ -265,7 +268,8 @@ static void *ask(void *arg)
     for (size_t i = 0; i < 20; i++) {
         docket_error error;
         uint32_t wanted = docket__graph_find_type(self->graph, &self->all->types[i], &error);
-        if (docket__graph_plan_for(self->graph, &wanted, 1, NULL, 0, &self->plans[i], &error) != DOCKET_OK) {
+        if (docket__graph_plan_for(self->graph, &(docket__demand){.outputs = &wanted, .output_count = 1},
+                                   &self->plans[i], &error) != DOCKET_OK) {
             self->plans[i] = NULL;
         }
     }

@@ -14,6 +14,8 @@ typedef struct search {
     uint8_t *states;            /* of each step */
     docket__graph_frame *stack; /* the open steps, each an input's producer of the one before */
     uint32_t depth;
+    uint32_t *order; /* steps that are done, each after those that feed it */
+    uint32_t done;
 } search;
 
 static void open_step(search *walk, uint32_t step)
@@ -31,6 +33,7 @@ static bool find_cycle_from(search *walk, uint32_t root, uint32_t *closing)
         const docket__graph_step *step = walk->graph->steps[top->step];
         if (top->next == step->input_count) {
             walk->states[top->step] = STEP_DONE;
+            walk->order[walk->done++] = top->step;
             walk->depth--;
             continue;
         }
@@ -86,15 +89,81 @@ static docket_status tell_cycle(const search *walk, uint32_t closing, docket_err
     return DOCKET_CYCLE;
 }
 
-static docket_status check_cycles(const docket_graph *graph, docket_error *error)
+/* Levels: what an expand makes, and what is made of it item by item, is there once per item. One level is all there
+ * is, and a step cannot join items of two. */
+
+static docket_status refuse_levels(const docket_graph *graph, uint32_t step, uint32_t expand, uint32_t other,
+                                   docket_error *error)
+{
+    const docket_step_info *info = &graph->steps[step]->info;
+    if (info->expand) {
+        docket__error_set(
+            error, DOCKET_INVALID,
+            "step \"%s\" expands, and needs items of step \"%s\", which expands as well: a graph has one "
+            "level of items; close the first with an aggregate, or expand in a nested execution",
+            info->name, graph->steps[expand]->info.name);
+    } else if (info->aggregate && other == DOCKET__NO_STEP) {
+        docket__error_set(
+            error, DOCKET_INVALID,
+            "step \"%s\" takes all items of its first input, and needs one more type that is there once per "
+            "item of step \"%s\": its other inputs must be there once",
+            info->name, graph->steps[expand]->info.name);
+    } else {
+        docket__error_set(error, DOCKET_INVALID,
+                          "step \"%s\" needs items of the steps \"%s\" and \"%s\": items of two expands cannot be "
+                          "joined; close one of them with an aggregate",
+                          info->name, graph->steps[other]->info.name, graph->steps[expand]->info.name);
+    }
+    docket__error_set_step(error, info->name);
+    docket__error_set_type(error, info->output->name);
+    return DOCKET_INVALID;
+}
+
+/* `source`: of each type, the expand step whose items it belongs to, or DOCKET__NO_STEP. */
+static docket_status find_level(const docket_graph *graph, uint32_t index, uint32_t *source, docket_error *error)
+{
+    const docket__graph_step *step = graph->steps[index];
+    uint32_t level = DOCKET__NO_STEP;
+    for (uint32_t i = 0; i < step->input_count; i++) {
+        uint32_t of = source[step->inputs[i]];
+        bool closes = (step->info.inputs[i].flags & DOCKET_INPUT_ITEMS) != 0;
+        if (of == DOCKET__NO_STEP || closes) {
+            continue;
+        }
+        if (step->info.expand || step->info.aggregate || (level != DOCKET__NO_STEP && level != of)) {
+            return refuse_levels(graph, index, of, level, error);
+        }
+        level = of;
+    }
+    source[step->output] = step->info.expand ? index : level;
+    return DOCKET_OK;
+}
+
+static docket_status check_levels(const docket_graph *graph, const uint32_t *order, docket_error *error)
+{
+    docket_status status = DOCKET_OK;
+    uint32_t *source = docket__allocate_array(graph->type_count, sizeof *source);
+    if (source == NULL) {
+        return docket__error_no_memory(error);
+    }
+    memset(source, 0xff, graph->type_count * sizeof *source);
+    for (uint32_t i = 0; i < graph->step_count && status == DOCKET_OK; i++) {
+        status = find_level(graph, order[i], source, error);
+    }
+    docket__free(source);
+    return status;
+}
+
+static docket_status check_order(const docket_graph *graph, docket_error *error)
 {
     docket_status status = DOCKET_OK;
     search walk = {
         .graph = graph,
         .states = docket__allocate_array(graph->step_count, sizeof *walk.states),
         .stack = docket__allocate_array(graph->step_count, sizeof *walk.stack),
+        .order = docket__allocate_array(graph->step_count, sizeof *walk.order),
     };
-    if (walk.states == NULL || walk.stack == NULL) {
+    if (walk.states == NULL || walk.stack == NULL || walk.order == NULL) {
         status = docket__error_no_memory(error);
     }
     for (uint32_t i = 0; i < graph->step_count && status == DOCKET_OK; i++) {
@@ -103,8 +172,12 @@ static docket_status check_cycles(const docket_graph *graph, docket_error *error
             status = tell_cycle(&walk, closing, error);
         }
     }
+    if (status == DOCKET_OK) {
+        status = check_levels(graph, walk.order, error);
+    }
     docket__free(walk.states);
     docket__free(walk.stack);
+    docket__free(walk.order);
     return status;
 }
 
@@ -128,7 +201,7 @@ docket_status docket_graph_validate(docket_graph *graph, docket_error *error)
         return docket__error_set(error, DOCKET_INVALID,
                                  "the graph has no registered steps: add some with docket_graph_add");
     }
-    docket_status status = check_cycles(graph, error);
+    docket_status status = check_order(graph, error);
     if (status == DOCKET_OK) {
         docket__graph_list_leaves(graph);
         atomic_store_explicit(&graph->frozen, true, memory_order_release);

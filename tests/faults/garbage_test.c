@@ -85,7 +85,7 @@ static void test_building(void **state)
     assert_status(DOCKET_INVALID, docket_graph_add(NULL, &split_step, &options));
     assert_status(DOCKET_INVALID, docket_graph_add_all(NULL, &options, DOCKET_STEPS(split)));
     assert_status(DOCKET_INVALID,
-                  docket_graph_provide(NULL, (docket_input){DOCKET_OF(Title), &(Title){.value = ""}}));
+                  docket_graph_provide(NULL, (docket_input){.type = DOCKET_OF(Title), .value = &(Title){.value = ""}}));
     REFUSED(docket_graph_validate(NULL, &error));
     REFUSED(docket_graph_stop(NULL, 0, &error));
     assert_false(docket_graph_is_frozen(NULL));
@@ -105,8 +105,8 @@ static void test_building(void **state)
     assert_status(DOCKET_INVALID, docket_graph_add_all(graph, &options, NULL));
     options.struct_size = SIZE_MAX;
     assert_status(DOCKET_INVALID, docket_graph_add(graph, &split_step, &options));
-    assert_status(DOCKET_INVALID, docket_graph_provide(graph, (docket_input){DOCKET_OF(Title), NULL}));
-    assert_status(DOCKET_INVALID, docket_graph_provide(graph, (docket_input){NULL, &options}));
+    assert_status(DOCKET_INVALID, docket_graph_provide(graph, (docket_input){.type = DOCKET_OF(Title), .value = NULL}));
+    assert_status(DOCKET_INVALID, docket_graph_provide(graph, (docket_input){.type = NULL, .value = &options}));
     docket_graph_free(graph);
 }
 
@@ -154,7 +154,7 @@ static void test_executing(void **state)
     bad[1].output = NULL;
     bad[2].inputs = NULL;
     bad[3].execution_id = "";
-    bad[4].inputs = &(docket_input){DOCKET_OF(Title), NULL};
+    bad[4].inputs = &(docket_input){.type = DOCKET_OF(Title), .value = NULL};
     for (size_t i = 0; i < 5; i++) {
         REFUSED(docket_execute(graph, &bad[i], &result, &error));
         assert_null(result);

@@ -163,7 +163,7 @@ static docket_request request_for(const char *id, const docket_input *title)
 }
 
 static const Title the_title = {.value = TITLE_TEXT};
-static const docket_input title_input = {DOCKET_OF(Title), &the_title};
+static const docket_input title_input = {.type = DOCKET_OF(Title), .value = &the_title};
 
 /* True: the report came. */
 static bool execute(world *self, const docket_request *request)

@@ -295,7 +295,7 @@ static int ask(docket_graph *graph, const family *of, size_t index)
     snprintf(execution, sizeof execution, "boundaries-%s-%zu", of->name, index);
     outcome made =
         run(graph, &(docket_request){DOCKET_REQUEST_INIT, .execution_id = execution, .output = DOCKET_OF(Shown),
-                                     .inputs = &(docket_input){of->type, value}, .input_count = 1});
+                                     .inputs = &(docket_input){.type = of->type, .value = value}, .input_count = 1});
     const char *text = made.status == DOCKET_OK ? DOCKET_RESULT(made.result, Shown)->text : made.error.message;
     int wrong = strcmp(text, expected) != 0;
     if (wrong) {

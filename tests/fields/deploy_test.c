@@ -320,7 +320,7 @@ static void run_with_input(docket_store *store, const docket_type *layout, const
     const docket_step_options options = {DOCKET_STEP_OPTIONS_INIT, .store = store, .scope = DOCKET_SCOPE_GLOBAL};
     docket_graph *graph = graph_of_one(NULL, &step, &options);
     outcome asked = run(graph, &(docket_request){DOCKET_REQUEST_INIT, .output = DOCKET_OF(Out),
-                                                 .inputs = &(docket_input){&type, value}, .input_count = 1});
+                                                 .inputs = &(docket_input){.type = &type, .value = value}, .input_count = 1});
     assert_status(DOCKET_OK, asked.status);
     assert_int_equal(DOCKET_RESULT(asked.result, Out)->n, 5);
     outcome_free(&asked);

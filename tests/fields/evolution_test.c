@@ -180,7 +180,7 @@ static void begin(program *self, docket_store *store, const docket_type *layout,
 
 static docket_status ask(program *self, const void *given)
 {
-    const docket_input input = {&self->type, given};
+    const docket_input input = {.type = &self->type, .value = given};
     outcome of =
         run(self->graph, &(docket_request){DOCKET_REQUEST_INIT, .execution_id = "one", .output = DOCKET_OF(Out),
                                            .inputs = &input, .input_count = given != NULL});

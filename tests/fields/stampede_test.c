@@ -330,7 +330,7 @@ static docket_graph *patient_graph(site *at, patient_plan *plan)
 }
 
 static const Question seven = {7};
-static const docket_input asked = {DOCKET_OF(Question), &seven};
+static const docket_input asked = {.type = DOCKET_OF(Question), .value = &seven};
 
 static void fr_15_waiter_gives_up_and_the_owner_goes_on(void **state)
 {

@@ -76,7 +76,7 @@ static int count_between(site *at, entries *seen, const docket_type *from, const
     };
     docket_graph *graph = graph_of_one(NULL, &step, &options);
     IS in = {.value = "text"};
-    docket_request request = {DOCKET_REQUEST_INIT, .output = to, .inputs = &(docket_input){from, &in},
+    docket_request request = {DOCKET_REQUEST_INIT, .output = to, .inputs = &(docket_input){.type = from, .value = &in},
                               .input_count = 1};
     outcome of = run(graph, &request);
     assert_status(DOCKET_OK, of.status);

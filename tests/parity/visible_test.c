@@ -209,8 +209,8 @@ static void f_35_every_mistake_in_a_request_has_its_status(void **state)
     A a = {.value = 1};
     IS stranger = {.value = "nobody needs it"};
     docket_input good = DOCKET_IN(A, &a);
-    docket_input no_type = {NULL, &a};
-    docket_input no_value = {DOCKET_OF(A), NULL};
+    docket_input no_type = {.type = NULL, .value = &a};
+    docket_input no_value = {.type = DOCKET_OF(A), .value = NULL};
     const docket_type *wanted = DOCKET_OF(C);
     const docket_type *none[] = {NULL};
     char long_id[300];

@@ -81,7 +81,7 @@ static int64_t run_chain(docket_graph *graph, const numbers *all, const char *id
     docket_error error = DOCKET_ERROR_INIT;
     docket_result *result = NULL;
     const int64_t first = 0;
-    const docket_input input = {&all->types[0], &first};
+    const docket_input input = {.type = &all->types[0], .value = &first};
     const docket_type *last = &all->types[all->count - 1];
     const docket_request request = {DOCKET_REQUEST_INIT, .execution_id = id, .output = last, .inputs = &input,
                                     .input_count = 1};

@@ -227,7 +227,7 @@ static bool run_blocking(const order *of, char problem[MIX_TEXT])
     docket_error error = DOCKET_ERROR_INIT;
     docket_result *result = NULL;
     const Seed seed = {.number = of->number};
-    const docket_input input = {DOCKET_OF(Seed), &seed};
+    const docket_input input = {.type = DOCKET_OF(Seed), .value = &seed};
     const docket_request request = request_of(of, &input);
     docket_status status = docket_execute(of->graph, &request, &result, &error);
     return judge(of, status, result, &error, problem);
@@ -245,7 +245,7 @@ static bool run_begun(const order *of, bool cancel, noise *disturbance, char pro
     docket_result *result = NULL;
     sem_t done;
     const Seed seed = {.number = of->number};
-    const docket_input input = {DOCKET_OF(Seed), &seed};
+    const docket_input input = {.type = DOCKET_OF(Seed), .value = &seed};
     const docket_request request = request_of(of, &input);
     sem_init(&done, 0, 0);
     docket_status status = docket_execute_begin(of->graph, &request, post, &done, &execution, &error);
