@@ -33,7 +33,7 @@ DOCKET_API void docket_set_clock(const docket_clock *clock);
 typedef enum docket_point {
     DOCKET_POINT_ENTER = 1,     /* a step's function is about to be entered */
     DOCKET_POINT_RETURN = 2,    /* it has returned */
-    DOCKET_POINT_COMMIT = 3,    /* a group of commits is about to be handed to the store */
+    DOCKET_POINT_COMMIT = 3,    /* a group of commits, or a step's transaction, is about to be handed to the store */
     DOCKET_POINT_COMMITTED = 4, /* the store has answered, well or badly */
     DOCKET_POINT_RELEASE = 5,   /* a claim on a key is about to be given up */
     DOCKET_POINT_RELEASED = 6   /* it was given up, and whoever waited for it was told */

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "base/point.h"
 #include "base/process.h"
 #include "base/random.h"
 #include "store/handle.h"
@@ -636,8 +637,12 @@ docket_status docket__store_transaction_end(docket_store *store, docket_transact
     if (commit != NULL) {
         commit->existing = NULL;
         commit->status = DOCKET_OK;
+        docket__point_pass(DOCKET_POINT_COMMIT, store->name);
     }
     docket_status status = store->backend->transaction_end(store->self, transaction, commit, error);
+    if (commit != NULL) {
+        docket__point_pass(DOCKET_POINT_COMMITTED, store->name);
+    }
     if (status == DOCKET_STORE && commit != NULL && !commit->replace && is_recorded(store, commit)) {
         commit->status = DOCKET_OK;
         return DOCKET_OK;
