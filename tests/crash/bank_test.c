@@ -174,7 +174,8 @@ static int64_t audit(const char *folder_path)
     assert_int_equal(ask(db, "SELECT sum(balance) FROM account"), MONEY);
     int64_t bookings = ask(db, "SELECT count(*) FROM booking");
     assert_int_equal(ask(db, "SELECT count(DISTINCT number) FROM booking"), bookings);
-    assert_int_equal(ask(db, recorded_bookings), bookings);
+    bool has_store = ask(db, "SELECT count(*) FROM sqlite_master WHERE name = 'docket_checkpoint'") == 1;
+    assert_int_equal(has_store ? ask(db, recorded_bookings) : 0, bookings);
     sqlite3_close(db);
     return bookings;
 }

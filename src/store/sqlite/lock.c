@@ -319,9 +319,11 @@ static bool take_among_threads(docket__side *side, patience *waiter)
     pthread_mutex_lock(&side->lock);
     bool taken = !side->taken;
     if (!taken) {
+        bool has_time = true;
         side->waiting++;
-        while (!side->handed && wait_for_hand(side, waiter)) {
-        }
+        do { /* at least once: what is in the hand now is for those who came before */
+            has_time = wait_for_hand(side, waiter);
+        } while (!side->handed && has_time);
         side->waiting--;
         taken = side->handed;
         side->handed = false;

@@ -9,6 +9,7 @@
 #include <docket/sqlite.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -317,6 +318,121 @@ static void locks_die_with_their_process(void **state)
     close(from_child[1]);
 }
 
+/* ---- Transactions of steps ---- */
+
+typedef struct pair {
+    docket__side one, other; /* as in two processes */
+    char path[FOLDER_PATH_ROOM];
+} pair;
+
+static void open_pair(bench *self, pair *made)
+{
+    folder_file(&self->folder, "side", made->path);
+    assert_status(DOCKET_OK, docket__side_open(&made->one, made->path, &self->error));
+    assert_status(DOCKET_OK, docket__side_open(&made->other, made->path, &self->error));
+}
+
+static void close_pair(pair *self)
+{
+    docket__side_close(&self->one);
+    docket__side_close(&self->other);
+}
+
+static void *give_late(void *arg)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+    docket__side_give(arg);
+    return NULL;
+}
+
+/* `taker` waits for less time than it takes. */
+static void take_from(docket__side *owner, docket__side *taker, docket_error *error)
+{
+    pthread_t giver;
+    assert_status(DOCKET_OK, docket__side_take(owner, 50, error));
+    docket__side_announce(owner, DOCKET_MINUTES(1));
+    assert_int_equal(pthread_create(&giver, NULL, give_late, owner), 0);
+    docket_status status = docket__side_take(taker, 50, error);
+    pthread_join(giver, NULL);
+    assert_status(DOCKET_OK, status);
+    docket__side_give(taker);
+}
+
+static void the_time_of_a_transaction_does_not_count(void **state)
+{
+    bench *self = *state;
+    pair sides;
+    open_pair(self, &sides);
+    take_from(&sides.one, &sides.other, &self->error);
+    take_from(&sides.one, &sides.one, &self->error);
+    close_pair(&sides);
+}
+
+/* Its process was stopped, or the computer is too slow for it. */
+static void a_transaction_beyond_its_limit_is_a_fault(void **state)
+{
+    bench *self = *state;
+    pair sides;
+    open_pair(self, &sides);
+    assert_status(DOCKET_OK, docket__side_take(&sides.one, 50, &self->error));
+    docket__side_announce(&sides.one, 100);
+    int64_t begin_ms = now_ms();
+    assert_status(DOCKET_STORE, docket__side_take(&sides.other, 50, &self->error));
+    assert_true(now_ms() - begin_ms >= 140);
+    assert_status(DOCKET_STORE, docket__side_take(&sides.one, 50, &self->error));
+    docket__side_give(&sides.one);
+    assert_status(DOCKET_OK, docket__side_take(&sides.one, 50, &self->error)); /* an ordinary commit now */
+    begin_ms = now_ms();
+    assert_status(DOCKET_STORE, docket__side_take(&sides.other, 50, &self->error));
+    docket__side_give(&sides.one);
+    close_pair(&sides);
+}
+
+/* Whoever gives the lock back does not get it again before those who wait. */
+typedef struct turn {
+    docket__side *side;
+    atomic_int order;
+    int mine;
+} turn;
+
+static void *wait_for_turn(void *arg)
+{
+    turn *self = arg;
+    docket_error error;
+    if (docket__side_take(self->side, 10000, &error) == DOCKET_OK) {
+        self->mine = atomic_fetch_add(&self->order, 1) + 1;
+        docket__side_give(self->side);
+    }
+    return NULL;
+}
+
+static void the_lock_is_handed_on(void **state)
+{
+    bench *self = *state;
+    pair sides;
+    pthread_t thread;
+    open_pair(self, &sides);
+    for (int round = 0; round < 20; round++) {
+        turn waiting = {.side = &sides.one};
+        bool waits = false;
+        assert_status(DOCKET_OK, docket__side_take(&sides.one, 50, &self->error));
+        assert_int_equal(pthread_create(&thread, NULL, wait_for_turn, &waiting), 0);
+        while (!waits) {
+            pthread_mutex_lock(&sides.one.lock);
+            waits = sides.one.waiting > 0;
+            pthread_mutex_unlock(&sides.one.lock);
+        }
+        docket__side_give(&sides.one);
+        assert_status(DOCKET_OK, docket__side_take(&sides.one, 10000, &self->error));
+        int second = atomic_fetch_add(&waiting.order, 1) + 1;
+        docket__side_give(&sides.one);
+        pthread_join(thread, NULL);
+        assert_int_equal(waiting.mine, 1);
+        assert_int_equal(second, 2);
+    }
+    close_pair(&sides);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +446,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_child_cannot_use_or_harm_the_store, setup, teardown),
         cmocka_unit_test_setup_teardown(a_child_may_open_what_its_parent_had_not, setup, teardown),
         cmocka_unit_test_setup_teardown(locks_die_with_their_process, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_time_of_a_transaction_does_not_count, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_transaction_beyond_its_limit_is_a_fault, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_lock_is_handed_on, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
