@@ -39,7 +39,7 @@ typedef struct docket_record {
     docket_key key;
     uint32_t format; /* DOCKET_RECORD_FORMAT */
     uint32_t codec;  /* 0 = plain */
-    uint32_t kind;   /* DOCKET_CHECKPOINT_VALUE or _ABSENT; an absent record's value is its reason, UTF-8 */
+    uint32_t kind;   /* DOCKET_CHECKPOINT_..., but _FAILURE; an absent record's value is its reason, UTF-8 */
     uint32_t step_version;
     docket_scope scope;
     int32_t attempts;

@@ -72,7 +72,7 @@ DOCKET_API DOCKET_MUST_CHECK docket_status docket_sqlite_end(docket_store *store
  *      WHERE step = 'charge' AND json_extract(value, '$.status') = 'failed';
  *
  * `<prefix>checkpoints` has one row per entry, and needs no function: id, execution, step, step_version, scope
- * ('workflow', 'global'), type, kind ('value', 'absent', 'failure'), created_ms, expires_ms (NULL = never), duration_ms,
+ * ('workflow', 'global'), type, kind ('value', 'absent', 'failure', 'items', 'chunk'), created_ms, expires_ms (NULL = never), duration_ms,
  * attempts, size_bytes, key (hexadecimal), status and code (of a failure), message (of a failure or an absence).
  * `<prefix>checkpoints_json` has the same columns and `value`: as docket_checkpoint_json, of values, else NULL. A value
  * that cannot be shown (it does not match its checksum, or is of a newer docket) is {"@error":"…"}.

@@ -79,7 +79,9 @@ DOCKET_API DOCKET_MUST_CHECK docket_status docket_store_delete(const char *url, 
 typedef enum docket_checkpoint_kind {
     DOCKET_CHECKPOINT_VALUE = 1,
     DOCKET_CHECKPOINT_ABSENT = 2,
-    DOCKET_CHECKPOINT_FAILURE = 3 /* the last failure of a key without a result; for people, never replayed */
+    DOCKET_CHECKPOINT_FAILURE = 3, /* the last failure of a key without a result; for people, never replayed */
+    DOCKET_CHECKPOINT_ITEMS = 4,   /* what an expand step made: the list of the chunks that hold the items */
+    DOCKET_CHECKPOINT_CHUNK = 5    /* some of these items; forgetting one makes the step run again */
 } docket_checkpoint_kind;
 
 /** Which entries to list or forget. Members that are NULL or 0 do not restrict. */

@@ -36,16 +36,24 @@ static docket_status check_layout(const docket_record *record, const docket__gra
     return status == DOCKET_TYPE ? refuse_type(record, type, why, error) : status;
 }
 
+docket_status docket__record_check(const docket_record *record, const docket__graph_type *type, docket_store *older,
+                                   docket_error *error)
+{
+    docket_status status = docket__record_verify(record, error);
+    return status == DOCKET_OK ? check_layout(record, type, older, error) : status;
+}
+
 docket_status docket__record_restore(const docket_record *record, const docket__graph_type *type,
                                      docket_store *older, docket_arena *arena, void *value, const char **reason,
                                      docket_error *error)
 {
-    docket_status status = docket__record_verify(record, error);
-    if (status == DOCKET_OK) {
-        status = check_layout(record, type, older, error);
-    }
+    docket_status status = docket__record_check(record, type, older, error);
     if (status != DOCKET_OK) {
         return status;
+    }
+    if (record->kind != DOCKET_CHECKPOINT_ABSENT && record->kind != DOCKET_CHECKPOINT_VALUE) {
+        return docket__error_set(error, DOCKET_TYPE,
+                                 "the record holds items that the step expanded, and it expands no more: raise its version");
     }
     if (record->kind != DOCKET_CHECKPOINT_ABSENT) {
         return docket_decode(type->type, record->value, arena, value, error);

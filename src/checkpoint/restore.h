@@ -6,6 +6,10 @@
 #include "graph/graph.h"
 #include <docket/backend.h>
 
+/* Verifies a record, without its value, and that it is of the type. */
+DOCKET_MUST_CHECK docket_status docket__record_check(const docket_record *record, const docket__graph_type *type,
+                                                     docket_store *older, docket_error *error);
+
 /* Verifies a record and decodes it into `value` (zeroed, of the step's output type); what it points to, and an absent
  * record's reason, live in the arena. `older` is the store whose older layouts are accepted, or NULL.
  *

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "engine/expand.h"
 #include "engine/file.h"
 #include "engine/items.h"
 #include "engine/subject.h"
@@ -78,6 +79,7 @@ static void release(docket_ctx *ctx)
     docket__arena_release(&ctx->scratch);
     docket__buffer_release(&ctx->bytes);
     docket__free(ctx->gathered);
+    docket__expand_release(ctx);
     docket_record_free(ctx->woken_record);
     docket__free(ctx->woken_failure);
     if (ctx->cancel_fd >= 0) {

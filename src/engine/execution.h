@@ -35,6 +35,7 @@ enum { DOCKET__ITEM_CHUNK_BYTES = 32 };
 typedef struct docket__node docket__node;
 typedef struct docket__row docket__row;
 typedef struct docket__group docket__group;
+typedef struct docket__chunk docket__chunk;
 typedef struct docket__prefetch docket__prefetch;
 
 typedef enum docket__phase {
@@ -129,6 +130,7 @@ struct docket_ctx {
     bool replace;          /* a record is there but is no good */
     const char *miss;      /* why the step runs */
     docket_buffer bytes;
+    docket__chunk *chunks; /* of an expand step: see engine/expand.h */
     docket_record record;
     const char **files;    /* names of the managed files of the value */
     size_t file_count;

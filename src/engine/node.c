@@ -5,6 +5,7 @@
 #include "base/point.h"
 #include "checkpoint/restore.h"
 #include "engine/execution.h"
+#include "engine/expand.h"
 #include "engine/file.h"
 #include "engine/items.h"
 #include "engine/prefetch.h"
@@ -22,6 +23,15 @@ static void *output_value(const docket_ctx *ctx)
 {
     const docket__plan_slot *slot = &ctx->execution->plan->slots[ctx->node->plan->slot];
     return ctx->node->plan->expands == DOCKET__ONCE ? ctx->node->row->values + slot->offset : NULL;
+}
+
+static void clear_output(docket_ctx *ctx)
+{
+    if (output_value(ctx) != NULL) {
+        memset(output_value(ctx), 0, output_type(ctx)->type->size);
+    } else {
+        docket__items_forget(ctx->node);
+    }
 }
 
 static bool is_absent(const docket__slot *slot)
@@ -286,6 +296,10 @@ static bool still_good(docket_ctx *ctx, docket_status restored)
 static docket_status restore(docket_ctx *ctx, const docket_record *record, const char **reason, docket_error *error)
 {
     docket_store *older = ctx->step->options.accept_older ? ctx->step->options.store : NULL;
+    if (ctx->node->plan->expands != DOCKET__ONCE && record->kind != DOCKET_CHECKPOINT_ABSENT) {
+        docket_status checked = docket__record_check(record, output_type(ctx), older, error);
+        return checked == DOCKET_OK ? docket__expand_restore(ctx, record, error) : checked;
+    }
     docket_status status =
         docket__record_restore(record, output_type(ctx), older, &ctx->memory, output_value(ctx), reason, error);
     if (status == DOCKET_OK && output_type(ctx)->has_files) {
@@ -299,7 +313,7 @@ static docket_status restore(docket_ctx *ctx, const docket_record *record, const
 static docket_status check_restored(docket_ctx *ctx, docket_status restored, bool fresh, docket_error *error)
 {
     docket_status status = DOCKET_OK;
-    if (restored == DOCKET_OK && output_type(ctx)->has_files) {
+    if (restored == DOCKET_OK && output_type(ctx)->has_files && output_value(ctx) != NULL) {
         status = docket__files_check(ctx, output_type(ctx)->type, output_value(ctx), error);
     }
     if (status == DOCKET_MISSING) {
@@ -329,9 +343,11 @@ static docket_status judge(docket_ctx *ctx, const docket_record *record, bool fr
     bool unreadable = status == DOCKET_CORRUPT || status == DOCKET_TYPE;
     if (unreadable && ctx->step->options.on_unreadable == DOCKET_RERUN) {
         ctx->miss = status == DOCKET_TYPE ? "type changed" : "damaged";
+    } else if (status == DOCKET_MISSING) {
+        /* a part of it is gone: ctx->miss tells */
     } else if (status == DOCKET_OK || status == DOCKET_ABSENT) {
         docket_status checked = check_restored(ctx, status, fresh, error);
-        if (checked == DOCKET_OK && status == DOCKET_OK) {
+        if (checked == DOCKET_OK && status == DOCKET_OK && output_value(ctx) != NULL) {
             keep_digest(ctx, record);
         }
         if (checked != DOCKET_MISSING) {
@@ -341,7 +357,7 @@ static docket_status judge(docket_ctx *ctx, const docket_record *record, bool fr
         return status;
     }
     ctx->replace = true;
-    memset(output_value(ctx), 0, output_type(ctx)->type->size);
+    clear_output(ctx);
     docket__arena_release(&ctx->memory);
     docket__error_clear(error);
     return DOCKET_MISSING;
@@ -635,9 +651,8 @@ static void end_committed(docket__node *node, docket__node **next)
     docket_record *existing = commit->existing;
     commit->existing = NULL;
     if (existing != NULL) {
-        const docket__graph_type *type = output_type(ctx);
         docket_error *error = &ctx->failure;
-        memset(output_value(ctx), 0, type->type->size);
+        clear_output(ctx);
         status = restore(ctx, existing, &reason, error);
         if (status != DOCKET_OK && status != DOCKET_ABSENT) {
             fail(node, error, next);
@@ -652,6 +667,17 @@ static void end_committed(docket__node *node, docket__node **next)
     docket__schedule_end(node, state, reason, next);
 }
 
+/* The chunks of items are durable, or not. */
+static void submit_manifest(docket_ctx *ctx)
+{
+    if (ctx->write.commit.status == DOCKET_OK) {
+        submit(ctx, committed);
+    } else {
+        ctx->write.error = &ctx->failure;
+        committed(&ctx->write);
+    }
+}
+
 static void commit(docket__node *node, docket__attempt_outcome outcome, docket__node **next)
 {
     docket_ctx *ctx = node->ctx;
@@ -664,6 +690,14 @@ static void commit(docket__node *node, docket__attempt_outcome outcome, docket__
     }
     if (docket__ctx_record(ctx, outcome, error) != DOCKET_OK) {
         fail(node, error, next);
+        return;
+    }
+    if (ctx->chunks != NULL) {
+        node->phase = DOCKET__PHASE_COMMITTED;
+        docket__expand_commit(ctx, submit_manifest);
+        if (atomic_exchange(&ctx->handoff, 1) == 1) {
+            end_committed(node, next);
+        }
         return;
     }
     if (ctx->step->options.commit == DOCKET_COMMIT_BEFORE_END) {

@@ -3,7 +3,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "engine/execution.h"
+#include "engine/expand.h"
 #include "engine/file.h"
 #include "engine/subject.h"
 #include <string.h>
@@ -12,6 +12,9 @@ static docket_status encode(docket_ctx *ctx, bool absent, docket_error *error)
 {
     if (absent) {
         return docket__buffer_append(&ctx->bytes, ctx->absent_reason, strlen(ctx->absent_reason));
+    }
+    if (ctx->node->plan->expands != DOCKET__ONCE) {
+        return docket__expand_encode(ctx, error);
     }
     const docket__graph_type *type = &ctx->execution->graph->types[ctx->step->output];
     const docket__plan_slot *slot = &ctx->execution->plan->slots[ctx->node->plan->slot];
@@ -43,13 +46,15 @@ docket_status docket__ctx_record(docket_ctx *ctx, docket__attempt_outcome outcom
         return status;
     }
     record->format = DOCKET_RECORD_FORMAT;
-    record->kind = absent ? DOCKET_CHECKPOINT_ABSENT : DOCKET_CHECKPOINT_VALUE;
+    record->kind = absent                                     ? DOCKET_CHECKPOINT_ABSENT
+                   : ctx->node->plan->expands != DOCKET__ONCE ? DOCKET_CHECKPOINT_ITEMS
+                                                              : DOCKET_CHECKPOINT_VALUE;
     record->attempts = ctx->attempt;
     record->execution_id = docket__execution_id(ctx->execution);
     record->value = (docket_bytes){ctx->bytes.data, ctx->bytes.size};
     record->ttl_ms = ctx->ttl_ms;
     record->duration_ms = (docket__clock_monotonic_ns() - ctx->started_ns) / 1000000;
-    if (!absent) {
+    if (record->kind == DOCKET_CHECKPOINT_VALUE) {
         docket__subject_keep_digest(ctx->node, record->value);
     }
     return docket__record_seal(record);

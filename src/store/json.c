@@ -66,6 +66,11 @@ docket_status docket_checkpoint_json(docket_store *store, const uint8_t key[32],
     if (status == DOCKET_OK) {
         status = docket__store_read(store, key, &record, error);
     }
+    if (status == DOCKET_OK && record->kind != DOCKET_CHECKPOINT_VALUE) {
+        status = docket__error_set(error, DOCKET_UNSUPPORTED,
+                                   "the checkpoint holds items that an expand step made, not a value of type %s",
+                                   record->type);
+    }
     if (status == DOCKET_OK) {
         status = show(store, record, &read, out, error);
     }

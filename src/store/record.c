@@ -84,7 +84,8 @@ docket_status docket__record_verify(const docket_record *record, docket_error *e
     char hex[2 * sizeof record->key.bytes + 1];
     docket__hex(record->key.bytes, sizeof record->key.bytes, hex);
     if (record->format != DOCKET_RECORD_FORMAT || record->codec != 0 ||
-        (record->kind != DOCKET_CHECKPOINT_VALUE && record->kind != DOCKET_CHECKPOINT_ABSENT)) {
+        record->kind < DOCKET_CHECKPOINT_VALUE || record->kind > DOCKET_CHECKPOINT_CHUNK ||
+        record->kind == DOCKET_CHECKPOINT_FAILURE) {
         return docket__error_set(error, DOCKET_SCHEMA_NEWER,
                                  "checkpoint %s has format %u, kind %u, codec %u: a newer docket wrote it", hex,
                                  (unsigned)record->format, (unsigned)record->kind, (unsigned)record->codec);

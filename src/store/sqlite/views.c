@@ -16,7 +16,7 @@
 #define VIEW_COLUMNS                                                                                             \
     "c.id AS id, e.name AS execution, s.name AS step, c.step_version AS step_version,"                           \
     " CASE c.scope WHEN 1 THEN 'workflow' WHEN 2 THEN 'global' ELSE c.scope END AS scope, t.name AS type,"       \
-    " CASE c.kind WHEN 1 THEN 'value' WHEN 2 THEN 'absent' WHEN 3 THEN 'failure' ELSE c.kind END AS kind,"       \
+    " CASE c.kind WHEN 1 THEN 'value' WHEN 2 THEN 'absent' WHEN 3 THEN 'failure' WHEN 4 THEN 'items' WHEN 5 THEN 'chunk' ELSE c.kind END AS kind,"       \
     " c.created AS created_ms, nullif(c.expires, 0) AS expires_ms, c.duration AS duration_ms,"                   \
     " c.attempts AS attempts, c.size AS size_bytes, lower(hex(c.key)) AS key,"                                   \
     " c.status AS status, c.code AS code,"                                                                       \
