@@ -31,9 +31,10 @@ typedef struct docket_test_step_options {
     size_t struct_size;
     const docket_input *inputs; /* see DOCKET_INPUTS; a MAYBE that is not among them is absent */
     size_t input_count;
-    const void *const
-        *items;        /* of an aggregate: pointers to values of its first type, which then is not among the */
-    size_t item_count; /* inputs. `items` must not be NULL, also for none */
+    /** Of an aggregate or a fold: pointers to values of its first type, which then is not among the inputs. Not NULL, also
+     * for none. */
+    const void *const *items;
+    size_t item_count;
     const char *execution_id; /* NULL = a random one */
     void *user;               /* for docket_ctx_user */
     int attempt;              /* which entry it is: 0 = the first */

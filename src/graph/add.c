@@ -357,9 +357,18 @@ static docket_status compare(const docket_graph *graph, uint32_t type, const doc
     return DOCKET_TYPE;
 }
 
+static const char *form_text(uint32_t flags)
+{
+    return flags & DOCKET_STEP_EXPAND ? "an expansion" : flags & DOCKET_STEP_FOLD ? "a fold" : "a plain step";
+}
+
 static docket_status compare_types(const docket_graph *graph, const docket__graph_step *known,
                                    const docket_step *fake, docket_error *error)
 {
+    if (fake->flags != known->step->flags) {
+        return docket__error_set(error, DOCKET_TYPE, "the fake \"%s\" (%s:%d) is %s, where the step is %s", fake->name,
+                                 file_of(fake), fake->line, form_text(fake->flags), form_text(known->step->flags));
+    }
     const docket_step_input outputs[] = {{known->step->output, 0}, {fake->output, 0}};
     docket_status status = compare(graph, known->output, &outputs[0], fake, &outputs[1], "output", error);
     if (status == DOCKET_OK && fake->input_count != known->input_count) {

@@ -41,6 +41,13 @@ static docket_status count_perhaps(docket_ctx *ctx, LC *out, const IS *in)
 }
 DOCKET_STEP(count_perhaps, LC, MAYBE(IS));
 
+static docket_status emit_letters(docket_ctx *ctx, const IS *in)
+{
+    LC letters = {.original = in->value};
+    return docket_emit(ctx, &letters);
+}
+DOCKET_EXPAND(emit_letters, LC, IS);
+
 static docket_graph *graph_of_letters(letters_user *user)
 {
     docket_graph *graph = docket_graph_new("letters", NULL);
@@ -108,6 +115,7 @@ static void test_what_does_not_fit_is_refused(void **state)
     refuse("count", &count_from_another_step, DOCKET_TYPE, "has LC as its input 1, where the step has IS");
     refuse("count", &count_perhaps_step, DOCKET_TYPE, "has IS (MAYBE) as its input 1");
     refuse("count", &count_all_letters_step, DOCKET_TYPE, "has IS (all items) as its input 1");
+    refuse("count", &emit_letters_step, DOCKET_TYPE, "is an expansion, where the step is a plain step");
     refuse("count_letters", &count_nothing_step, DOCKET_MISSING, "graph \"letters\" has no step \"count_letters\"");
     refuse("count", &without_function, DOCKET_INVALID, "the step has no function");
     refuse("count", NULL, DOCKET_INVALID, "the fake is NULL");

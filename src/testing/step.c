@@ -24,6 +24,23 @@ typedef struct entry {
 
 static _Thread_local entry *current;
 
+static bool folds_items(const entry *of)
+{
+    return (of->step->flags & DOCKET_STEP_FOLD) && of->options.items != NULL;
+}
+
+/* One item after the other, into one output. */
+static docket_status fold(const entry *of, docket_ctx *ctx, void *output, docket_argument *all)
+{
+    docket_status status = DOCKET_OK;
+    for (size_t i = 0; i < of->options.item_count && status == DOCKET_OK; i++) {
+        all[0] = (docket_argument){(void *)(uintptr_t)of->options.items[i], 1};
+        docket_ctx_pretend(ctx, (int64_t)i, of->options.idempotency_key);
+        status = of->step->call(ctx, output, all);
+    }
+    return status;
+}
+
 static docket_status enter(docket_ctx *ctx, void *output, const docket_argument *args)
 {
     entry *of = current;
@@ -39,7 +56,7 @@ static docket_status enter(docket_ctx *ctx, void *output, const docket_argument 
     }
     docket_ctx_pretend(ctx, of->options.item_number - 1, of->options.idempotency_key);
     docket_cancel_set(of->to_be_set);
-    return of->step->call(ctx, output, all);
+    return folds_items(of) ? fold(of, ctx, output, all) : of->step->call(ctx, output, all);
 }
 
 static void listen(void *arg, const docket_event *event)
@@ -106,7 +123,8 @@ static docket_status check_items(const entry *of, docket_error *error)
                                        options->item_count);
     }
     if (!takes_items(of->step)) {
-        return docket__test_fail(error, DOCKET_INVALID, "step \"%s\" is no aggregate: it takes no items",
+        return docket__test_fail(error, DOCKET_INVALID,
+                                 "step \"%s\" is neither an aggregate nor a fold: it takes no items",
                                  of->step->name);
     }
     if (is_given(of, of->step->inputs[0].type)) {
@@ -222,6 +240,7 @@ static docket_status run(entry *of, docket_result **result, docket_error *error)
     }
     choose_inputs(of);
     host.call = enter;
+    host.flags &= folds_items(of) ? ~(uint32_t)DOCKET_STEP_FOLD : UINT32_MAX;
     host.inputs = of->inputs;
     host.input_count = of->input_count;
     docket_graph *graph = make_graph(of, &host, error);

@@ -236,6 +236,65 @@ static void test_an_aggregate_takes_items(void **state)
     docket_result_free(result);
 }
 
+/* Folds and expansions. */
+
+static docket_status append(docket_ctx *ctx, Report *out, const Word *word)
+{
+    if (word->text[0] == '!') {
+        return docket_reject(ctx, 3, "item %d is loud", (int)docket_ctx_item_index(ctx));
+    }
+    out->text = docket_printf(ctx, "%s%s", out->text == NULL ? "" : out->text, word->text);
+    out->number = 10 * out->number + docket_ctx_item_index(ctx);
+    return DOCKET_OK;
+}
+DOCKET_FOLD(append, Report, Word);
+
+static void test_a_fold_takes_items_one_by_one(void **state)
+{
+    (void)state;
+    Word words[] = {{.text = "a"}, {.text = "b"}, {.text = "!"}, {.text = "c"}};
+    const void *items[] = {&words[0], &words[1], &words[3], &words[2]};
+    docket_error error;
+    docket_result *result = NULL;
+    assert_status(DOCKET_OK,
+                  docket_test_step(&append_step, OPTIONS(.items = items, .item_count = 3), &result, NULL));
+    assert_string_equal(DOCKET_RESULT(result, Report)->text, "abc");
+    assert_int_equal(DOCKET_RESULT(result, Report)->number, 12);
+    docket_result_free(result);
+    assert_status(DOCKET_REJECTED,
+                  docket_test_step(&append_step, OPTIONS(.items = items, .item_count = 4), NULL, &error));
+    assert_string_equal(error.message, "item 3 is loud");
+    assert_status(DOCKET_OK, docket_test_step(&append_step, OPTIONS(DOCKET_INPUTS(DOCKET_IN(Word, &words[1]))),
+                                              &result, NULL));
+    assert_string_equal(DOCKET_RESULT(result, Report)->text, "b");
+    docket_result_free(result);
+}
+
+static docket_status split(docket_ctx *ctx, const Word *word)
+{
+    docket_status status = DOCKET_OK;
+    for (size_t i = 0; word->text[i] != '\0' && status == DOCKET_OK; i++) {
+        Report letter = {.text = docket_printf(ctx, "%c", word->text[i]), .number = docket_ctx_attempt(ctx)};
+        status = docket_emit(ctx, &letter);
+    }
+    return status;
+}
+DOCKET_EXPAND(split, Report, Word);
+
+static void test_an_expansion_makes_items(void **state)
+{
+    (void)state;
+    Word word = {.text = "xyz"};
+    docket_result *result = NULL;
+    assert_status(
+        DOCKET_OK,
+        docket_test_step(&split_step, OPTIONS(DOCKET_INPUTS(DOCKET_IN(Word, &word)), .attempt = 2), &result, NULL));
+    assert_int_equal(docket_result_item_count(result, DOCKET_OF(Report)), 3);
+    assert_string_equal(DOCKET_RESULT_ITEM(result, Report, 2)->text, "z");
+    assert_int_equal(DOCKET_RESULT_ITEM(result, Report, 0)->number, 2);
+    docket_result_free(result);
+}
+
 /* A step may test another one. */
 static docket_status ask_another(docket_ctx *ctx, Report *out)
 {
@@ -294,7 +353,7 @@ static void test_what_makes_no_sense_is_refused(void **state)
     refuse(&tell_step, OPTIONS(.attempt = -1), DOCKET_INVALID, "attempt is -1");
     refuse(&tell_step, OPTIONS(.item_number = -1), DOCKET_INVALID, "item_number -1");
     refuse(&tell_step, OPTIONS(.time_limit_ms = -1), DOCKET_INVALID, "set the cancel token");
-    refuse(&tell_step, OPTIONS(.items = items, .item_count = 1), DOCKET_INVALID, "no aggregate");
+    refuse(&tell_step, OPTIONS(.items = items, .item_count = 1), DOCKET_INVALID, "neither an aggregate nor a fold");
     refuse(&join_step, OPTIONS(.items = items, .item_count = 2), DOCKET_INVALID, "item 1 is NULL");
     refuse(&join_step, OPTIONS(.item_count = 2), DOCKET_INVALID, "items is NULL");
     refuse(&join_step, OPTIONS(DOCKET_INPUTS(DOCKET_IN(Word, &word)), .items = items, .item_count = 1),
@@ -313,6 +372,8 @@ int main(void)
         cmocka_unit_test(test_a_time_limit_follows_the_clock),
         cmocka_unit_test(test_cancelled_in_the_middle),
         cmocka_unit_test(test_an_aggregate_takes_items),
+        cmocka_unit_test(test_a_fold_takes_items_one_by_one),
+        cmocka_unit_test(test_an_expansion_makes_items),
         cmocka_unit_test(test_nested),
         cmocka_unit_test(test_what_makes_no_sense_is_refused),
     };
