@@ -169,8 +169,8 @@ DOCKET_API void docket_cause(docket_ctx *ctx, const char *format, ...) DOCKET_PR
  * - DOCKET_INVALID: negative; or an effect step, which takes none. */
 DOCKET_API docket_status docket_set_ttl(docket_ctx *ctx, int64_t ttl_ms);
 
-/** Keeps this result out of the store: good for this execution, computed again in the next. Not in an effect step, whose
- * attempt then fails with DOCKET_INVALID. */
+/** Keeps this result out of the store: good for this execution, computed again in the next. Not in an effect step: the
+ * attempt of a transactional one fails with DOCKET_INVALID, and what a once step did is recorded all the same. */
 DOCKET_API void docket_do_not_record(docket_ctx *ctx);
 
 DOCKET_END_DECLS

@@ -114,10 +114,19 @@ typedef enum docket_failure_policy {
                                     agrees with what its consumers did; in other scopes it is never recorded */
 } docket_failure_policy;
 
-/** What a step changes beside making its value, and how a crash in the middle of it is dealt with. The guide's page on
- * effects tells which to take. */
+/** What a step does to the world beside making its value: see the guide to effects.
+ *
+ * An effect step is always recorded, commits before the next step, waits for all commits it depends on, and takes
+ * neither a TTL nor any option that would run it again beside a record. Once steps have one *slot* per execution in
+ * WORKFLOW scope, and one per inputs in GLOBAL scope: asked again under other inputs, version or layout, while the slot
+ * is held by its record or an open entry, such a step ends with DOCKET_CONFLICT and is not entered. */
 typedef enum docket_effect_kind {
-    DOCKET_EFFECT_NONE = 0,       /* nothing, or what may happen again */
+    DOCKET_EFFECT_NONE = 0, /* nothing, or what may happen again */
+    DOCKET_EFFECT_ONCE = 1, /* what must not happen twice: the entry is recorded before the function is called, and what
+                               came of it after. If that is not known - the process died, a limit passed and the function
+                               did not return, the result could not be recorded - it is *in doubt*: DOCKET_IN_DOUBT, and
+                               no further entry, until `verify` or docket_settle tells. docket_fail, docket_reject and
+                               docket_abort state that nothing happened; no other ending without a value does */
     DOCKET_EFFECT_TRANSACTION = 2 /* rows in the store's own database: the function's writes and the record are
                                      committed together, or neither is. The function gets its connection from
                                      docket_ctx_sqlite. See docket_sqlite(3) */
@@ -158,7 +167,7 @@ typedef struct docket_step_options {
     docket_store *store;  /* NULL = the graph's; docket takes a reference */
     docket_scope scope;
     docket_commit_mode commit;
-    docket_effect_kind effect; /* not with DOCKET_COMMIT_BEFORE_END, isolated, ttl_ms, still_good or scope NONE */
+    docket_effect_kind effect; /* else not with what would run the step again: the message tells */
     int64_t ttl_ms;       /* 0 = for ever */
     int max_attempts;     /* entries into the function: 0 = 1 */
     docket_backoff backoff;
@@ -181,6 +190,11 @@ typedef struct docket_step_options {
     docket_rate rate;      /* starts of attempts, over all executions of the graph */
     bool accept_older;     /* a record whose layout lacks members of the program's type, and has no others, is taken
                               with these zero; nested structs alike. Else it is unreadable: DOCKET_TYPE */
+    /** Asked when an effect of a once step is in doubt: a step with the same output and inputs, which finds out what
+     * happened (its docket_ctx_idempotency_key is that of the entry) and answers DOCKET_OK with the value, or
+     * docket_absent: recorded as if the step had ended so; DOCKET_NOT_DONE: the step is entered again; or anything else:
+     * it stays in doubt. Make it with DOCKET_STEP; its name and version mean nothing. NULL = docket_settle decides. */
+    const docket_step *verify;
 } docket_step_options;
 
 /** First member of every initialiser: `docket_step_options o = {DOCKET_STEP_OPTIONS_INIT, .max_attempts = 3};` */

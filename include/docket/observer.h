@@ -27,7 +27,8 @@ typedef enum docket_event_kind {
     DOCKET_EVENT_FALLBACK = 9,      /* a final failure became absence: error */
     DOCKET_EVENT_STRAGGLER = 10,    /* a step did not return in time; or returned late and its result was dropped */
     DOCKET_EVENT_WARNING = 11,      /* reason tells */
-    DOCKET_EVENT_PROGRESS = 12      /* a large file is being read: done_bytes of size_bytes; reason is its path */
+    DOCKET_EVENT_PROGRESS = 12,     /* a large file is being read: done_bytes of size_bytes; reason is its path */
+    DOCKET_EVENT_IN_DOUBT = 13      /* an effect ended, or was found, without an outcome: status and error tell */
 } docket_event_kind;
 
 /** One event. Members that do not apply are 0, NULL or -1.

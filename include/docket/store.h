@@ -196,6 +196,60 @@ DOCKET_API DOCKET_MUST_CHECK docket_status docket_checkpoint_forget(docket_store
                                                                     const docket_checkpoint_filter *filter,
                                                                     uint64_t *count, docket_error *error);
 
+/* Effects: see docket_effect_kind in docket_graph(3). */
+
+/** Calls `each(arg, effect)` for the effects that were entered and have no outcome, in the order of entry, until it
+ * returns false: those that are in doubt, and those that run now or whose process died unseen (DOCKET_EFFECT_ENTERED).
+ * Of the filter `execution_id`, `step` and `key` count. The store is not locked while `each` runs.
+ *
+ * Threads: any; `each` runs on the caller's thread.
+ * Returns:
+ * - DOCKET_INVALID: a NULL, a filter that was not started with DOCKET_CHECKPOINT_FILTER_INIT, an age.
+ * - DOCKET_UNSUPPORTED: the store keeps no effects.
+ * - DOCKET_STORE, DOCKET_CORRUPT: what was listed before was.
+ * - DOCKET_NO_MEMORY
+ * - DOCKET_FORKED: the store was opened before fork. */
+DOCKET_API DOCKET_MUST_CHECK docket_status docket_effect_list(docket_store *store,
+                                                              const docket_checkpoint_filter *filter,
+                                                              bool (*each)(void *arg, const docket_effect *effect),
+                                                              void *arg, docket_error *error);
+
+/** Says what became of an effect that is in doubt; take its slot from docket_effect_list.
+ *
+ *     docket_settle(store, slot, DOCKET_OK, &DOCKET_IN(Receipt, &receipt), &error);   it happened: this is its value
+ *     docket_settle(store, slot, DOCKET_NOT_DONE, NULL, &error);                      it did not: the step may be entered
+ *
+ * Threads: any; it waits for the disk.
+ * Durable: on return.
+ * Returns:
+ * - DOCKET_INVALID: a NULL, another outcome than these two, a value too many or too few.
+ * - DOCKET_MISSING: the slot is free, or its outcome is recorded.
+ * - DOCKET_CONFLICT: the step runs now.
+ * - DOCKET_TYPE: the value is not of the type that the step makes.
+ * - DOCKET_ENCODE, DOCKET_TOO_LARGE: the value cannot be recorded.
+ * - DOCKET_UNSUPPORTED: the store keeps no effects.
+ * - DOCKET_CLAIM_LOST: somebody else settled it at the same moment.
+ * - DOCKET_STORE, DOCKET_CORRUPT, DOCKET_NO_MEMORY
+ * - DOCKET_FORKED: the store was opened before fork. */
+DOCKET_API DOCKET_MUST_CHECK docket_status docket_settle(docket_store *store, const uint8_t slot[16],
+                                                         docket_status outcome, const docket_input *value,
+                                                         docket_error *error);
+
+/** Forgets one key: its record or last failure, and how many of its owners crashed. An effect step may then be entered
+ * again under this key. docket_checkpoint_forget does the same for many, and leaves counts of crashes alone.
+ *
+ * Threads: any; it waits for the disk. An owner that runs meanwhile commits all the same.
+ * Durable: on return.
+ * Returns:
+ * - DOCKET_OK: it is forgotten, or there was nothing.
+ * - DOCKET_IN_DOUBT: an effect was entered with this key and has no outcome: nothing was forgotten.
+ * - DOCKET_INVALID: a NULL.
+ * - DOCKET_UNSUPPORTED: the store keeps no effects.
+ * - DOCKET_STORE, DOCKET_CORRUPT, DOCKET_NO_MEMORY
+ * - DOCKET_FORKED: the store was opened before fork. */
+DOCKET_API DOCKET_MUST_CHECK docket_status docket_forget(docket_store *store, const uint8_t key[32],
+                                                         docket_error *error);
+
 /** Removes expired entries in bounded batches, lets other writers in between, and counts them. Types' schemas and
  * everything that has not expired stay. A look-up never takes an expired entry, purged or not: purging frees room.
  *

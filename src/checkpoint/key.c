@@ -16,10 +16,13 @@ enum {
     PART_ABSENT = 10,
     PART_RESOURCE = 11,
     PART_ITEMS = 12,
+    PART_ITEM = 13,
     PART_IDEMPOTENCY = 20,
+    PART_SLOT = 21,
     PART_HEAD_BYTES = 9,
     /* Eight parts of at most 255 bytes before the inputs, and two per input. */
-    PREIMAGE_CAPACITY = (8 + DOCKET_MAX_INPUTS) * (255 + PART_HEAD_BYTES) + DOCKET_MAX_INPUTS * (72 + PART_HEAD_BYTES)
+    PREIMAGE_CAPACITY =
+        (8 + DOCKET_MAX_INPUTS) * (255 + PART_HEAD_BYTES) + DOCKET_MAX_INPUTS * (72 + PART_HEAD_BYTES)
 };
 
 /* The digests of items stay where they are, as parts between the bytes before them and those behind. */
@@ -132,15 +135,35 @@ docket_status docket__key_make(const docket__key_subject *subject, docket_key *k
     return digest_of(&image, key->bytes);
 }
 
-docket_status docket__key_idempotency(const docket__key_subject *subject, char digits[33])
+static docket_status digest_half(preimage *image, uint8_t half[16])
+{
+    uint8_t digest[32];
+    docket_status status = digest_of(image, digest);
+    memcpy(half, digest, 16);
+    return status;
+}
+
+docket_status docket__key_idempotency(const docket__key_subject *subject, uint8_t key[16])
 {
     preimage image;
     begin(&image);
     put_word(&image, PART_IDEMPOTENCY, KEY_FORMAT, 4);
     put_place(&image, subject, subject->scope != DOCKET_SCOPE_GLOBAL);
     put_inputs(&image, subject, false);
-    uint8_t digest[32];
-    docket_status status = digest_of(&image, digest);
-    docket__hex(digest, 16, digits);
-    return status;
+    if (subject->scope == DOCKET_SCOPE_NONE && subject->item_number > 0) {
+        put_word(&image, PART_ITEM, subject->item_number, 8);
+    }
+    return digest_half(&image, key);
+}
+
+docket_status docket__key_slot(const docket__key_subject *subject, uint8_t slot[16])
+{
+    preimage image;
+    begin(&image);
+    put_word(&image, PART_SLOT, KEY_FORMAT, 4);
+    put_place(&image, subject, subject->scope != DOCKET_SCOPE_GLOBAL);
+    if (subject->scope == DOCKET_SCOPE_GLOBAL || subject->item_number > 0) {
+        put_inputs(&image, subject, false);
+    }
+    return digest_half(&image, slot);
 }

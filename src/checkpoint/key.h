@@ -18,7 +18,9 @@
  *     12   all items: fingerprint (32), count (8, little-endian), and the digest of each item's key bytes (32)
  *
  * The idempotency key is the first half of SHA-256 over tag 20 with the format and the parts 2 to 5 and 8 to 12, without
- * fingerprints: it survives a deploy that changes version or layout.
+ * fingerprints: it survives a deploy that changes version or layout. Of an unrecorded step that runs per item, tag 13 with
+ * the item's number (8 bytes) follows. The slot of an effect is made as the idempotency key is, over tag 21, but in
+ * WORKFLOW scope without the inputs, unless the step runs per item: one step of one execution.
  *
  * This layout is what stored results are found by: it never changes without raising the format. */
 #ifndef DOCKET_CHECKPOINT_KEY_H
@@ -50,11 +52,14 @@ typedef struct docket__key_subject {
     const char *output;
     const docket__key_input *inputs;
     size_t input_count; /* at most DOCKET_MAX_INPUTS */
+    uint64_t item_number; /* of a step that runs per item, from 1; else 0 */
 } docket__key_subject;
 
 DOCKET_MUST_CHECK docket_status docket__key_make(const docket__key_subject *subject, docket_key *key);
 
-/* 32 hex digits and a NUL. */
-DOCKET_MUST_CHECK docket_status docket__key_idempotency(const docket__key_subject *subject, char digits[33]);
+DOCKET_MUST_CHECK docket_status docket__key_idempotency(const docket__key_subject *subject, uint8_t key[16]);
+
+/* The slot of an effect. */
+DOCKET_MUST_CHECK docket_status docket__key_slot(const docket__key_subject *subject, uint8_t slot[16]);
 
 #endif

@@ -52,10 +52,17 @@ static void assert_key(docket__key_subject of, const char *expected)
     assert_string_equal(digits, expected);
 }
 
+static void idempotency_of(const docket__key_subject *of, char digits[33])
+{
+    uint8_t key[16];
+    assert_status(DOCKET_OK, docket__key_idempotency(of, key));
+    docket__hex(key, sizeof key, digits);
+}
+
 static void assert_idempotency(docket__key_subject of, const char *expected)
 {
     char digits[33];
-    assert_status(DOCKET_OK, docket__key_idempotency(&of, digits));
+    idempotency_of(&of, digits);
     assert_string_equal(digits, expected);
 }
 
@@ -168,7 +175,7 @@ static void test_neighbours_do_not_run_into_each_other(void **state)
                                   .version = 1,
                                   .output = texts[i][3]};
         keys[i] = key_of(of);
-        assert_status(DOCKET_OK, docket__key_idempotency(&of, idempotency[i]));
+        idempotency_of(&of, idempotency[i]);
         for (int k = 0; k < i; k++) {
             assert_memory_not_equal(&keys[i], &keys[k], sizeof keys[i]);
             bool same_place = strcmp(texts[i][0], texts[k][0]) == 0 && strcmp(texts[i][1], texts[k][1]) == 0 &&
@@ -192,23 +199,57 @@ static void test_idempotency_survives_a_deploy(void **state)
 
     char digits[33];
     changed[0].digest = other;
-    assert_status(DOCKET_OK, docket__key_idempotency(&of, digits));
+    idempotency_of(&of, digits);
     assert_string_not_equal(digits, "69aaf275d401b8c6b13c0f1df1e271d2");
     of = subject;
     of.execution_id = "order-18";
-    assert_status(DOCKET_OK, docket__key_idempotency(&of, digits));
+    idempotency_of(&of, digits);
     assert_string_not_equal(digits, "69aaf275d401b8c6b13c0f1df1e271d2");
     of.scope = DOCKET_SCOPE_NONE; /* an unrecorded step's executions are told apart as well */
     docket__key_subject here = subject;
     here.scope = DOCKET_SCOPE_NONE;
     char elsewhere[33];
-    assert_status(DOCKET_OK, docket__key_idempotency(&here, elsewhere));
-    assert_status(DOCKET_OK, docket__key_idempotency(&of, digits));
+    idempotency_of(&here, elsewhere);
+    idempotency_of(&of, digits);
     assert_string_not_equal(digits, elsewhere);
     of.scope = here.scope = DOCKET_SCOPE_GLOBAL;
-    assert_status(DOCKET_OK, docket__key_idempotency(&here, elsewhere));
-    assert_status(DOCKET_OK, docket__key_idempotency(&of, digits));
+    idempotency_of(&here, elsewhere);
+    idempotency_of(&of, digits);
     assert_string_equal(digits, elsewhere);
+}
+
+static void test_a_slot_is_one_step_of_an_execution(void **state)
+{
+    (void)state;
+    docket__key_input changed[4];
+    uint8_t slot[16], elsewhere[16];
+    memcpy(changed, inputs, sizeof changed);
+    changed[0].digest = other;
+    for (int global = 0; global < 2; global++) {
+        docket__key_subject here = subject;
+        here.scope = global ? DOCKET_SCOPE_GLOBAL : DOCKET_SCOPE_WORKFLOW;
+        assert_status(DOCKET_OK, docket__key_slot(&here, slot));
+        docket__key_subject of = here;
+        of.version = 9;
+        of.output = "Receipt2";
+        assert_status(DOCKET_OK, docket__key_slot(&of, elsewhere));
+        assert_memory_equal(slot, elsewhere, sizeof slot);
+        of.inputs = changed;
+        assert_status(DOCKET_OK, docket__key_slot(&of, elsewhere));
+        assert_int_equal(memcmp(slot, elsewhere, sizeof slot) != 0, global);
+        of = here;
+        of.execution_id = "order-18";
+        assert_status(DOCKET_OK, docket__key_slot(&of, elsewhere));
+        assert_int_equal(memcmp(slot, elsewhere, sizeof slot) != 0, !global);
+        of = here;
+        of.step = "another";
+        assert_status(DOCKET_OK, docket__key_slot(&of, elsewhere));
+        assert_memory_not_equal(slot, elsewhere, sizeof slot);
+        of = here;
+        of.key_namespace = "another";
+        assert_status(DOCKET_OK, docket__key_slot(&of, elsewhere));
+        assert_memory_not_equal(slot, elsewhere, sizeof slot);
+    }
 }
 
 /* The preimage is built on the stack: the longest names and the most inputs fit. */
@@ -232,7 +273,7 @@ static void test_longest_names_fit(void **state)
                               .input_count = DOCKET_MAX_INPUTS};
     char digits[33];
     (void)key_of(of);
-    assert_status(DOCKET_OK, docket__key_idempotency(&of, digits));
+    idempotency_of(&of, digits);
 }
 
 int main(void)
@@ -244,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_inputs_count),
         cmocka_unit_test(test_neighbours_do_not_run_into_each_other),
         cmocka_unit_test(test_idempotency_survives_a_deploy),
+        cmocka_unit_test(test_a_slot_is_one_step_of_an_execution),
         cmocka_unit_test(test_longest_names_fit),
     };
     return cmocka_run_group_tests(tests, set_bytes, NULL);

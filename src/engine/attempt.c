@@ -184,6 +184,7 @@ static void prepare(docket_ctx *ctx, void *output)
     ctx->retry_after_ms = -1;
     ctx->ttl_ms = ctx->step->info.ttl_ms;
     ctx->do_not_record = false;
+    ctx->late = false;
     ctx->memory.failed = ctx->scratch.failed = false;
     docket__ctx_rearm(ctx);
     docket__error_clear(&ctx->failure);
@@ -286,12 +287,20 @@ static docket_status take_word(docket_ctx *ctx, docket_status returned)
     }
 }
 
+/* To a once step the failure verbs mean more than to others; a verb that passes a nested error on means it only if the
+ * error is a failure's. */
+static bool states_failure(docket_status status)
+{
+    return status == DOCKET_FAILED || status == DOCKET_REJECTED || status == DOCKET_ABORTED;
+}
+
 static docket_status inspect(docket_ctx *ctx, docket_status returned, void *output)
 {
     docket_status status = take_word(ctx, returned);
     if (status == DOCKET_OK && ctx->said != DOCKET_OK && output == NULL) {
         status = ctx->said; /* an item could not be taken, and the step went on */
     }
+    ctx->nothing_happened = states_failure(returned) && (ctx->said == returned || ctx->said == DOCKET_OK);
     if (status == DOCKET_OK && output != NULL && output_type(ctx)->needs_seal) {
         status = docket__type_seal(output_type(ctx)->type, output, &ctx->memory, &ctx->failure);
     }
@@ -307,6 +316,9 @@ static docket_status inspect(docket_ctx *ctx, docket_status returned, void *outp
 
 static bool may_retry(docket_ctx *ctx, docket_status status)
 {
+    if (ctx->step->options.effect == DOCKET_EFFECT_ONCE && !ctx->nothing_happened) {
+        return false;
+    }
     if (ctx->attempt >= ctx->step->info.max_attempts || status == DOCKET_REJECTED || status == DOCKET_ABORTED ||
         status == DOCKET_CANCELLED || status == DOCKET_ENCODE || status == DOCKET_TOO_LARGE ||
         status == DOCKET_NO_MEMORY ||
@@ -324,8 +336,7 @@ static void on_delay_passed(docket__timer *timer)
 
 static bool wait_for(docket_ctx *ctx, int64_t delay_ms);
 
-/* True: the node waits for its next attempt. */
-static bool wait_for_retry(docket_ctx *ctx)
+bool docket__attempt_wait(docket_ctx *ctx)
 {
     int64_t delay_ms = ctx->retry_after_ms >= 0
                            ? ctx->retry_after_ms
@@ -339,7 +350,7 @@ static bool wait_for_retry(docket_ctx *ctx)
 
 /* When the step's rate lets it start again: its due time moves on by one interval for each start, and may lie behind the
  * present by as many as make a burst. */
-static bool wait_for_turn(docket_ctx *ctx)
+bool docket__attempt_wait_for_turn(docket_ctx *ctx)
 {
     const docket_rate *rate = &ctx->step->options.rate;
     if (rate->per_second == 0 || ctx->has_turn) {
@@ -398,8 +409,12 @@ static docket_status one_attempt(docket_ctx *ctx, const docket_argument *argumen
         bool dropped = status == DOCKET_OK || status == DOCKET_ABSENT;
         status = DOCKET_TIMEOUT;
         set_limit_error(ctx, &ctx->failure, "");
+        ctx->late = dropped;
         if (dropped) {
-            report_straggler(ctx, &ctx->failure, "a step returned after its limit; its result was dropped");
+            report_straggler(ctx, &ctx->failure,
+                             ctx->step->options.effect == DOCKET_EFFECT_ONCE
+                                 ? "a step returned after its limit; its result is recorded, but not delivered"
+                                 : "a step returned after its limit; its result was dropped");
         }
     }
     if (docket__transaction_is_asked(ctx)) {
@@ -413,33 +428,64 @@ static docket_status one_attempt(docket_ctx *ctx, const docket_argument *argumen
     return status;
 }
 
+docket_status docket__attempt_verify(docket_ctx *ctx, const docket_step *verify, const docket_argument *arguments,
+                                     void *output)
+{
+    prepare(ctx, output);
+    ctx->attempt--; /* asking is no entry */
+    ctx->started_ns = docket__clock_monotonic_ns();
+    docket_ctx *outer = docket__ctx_current;
+    docket__ctx_current = ctx;
+    docket_status status = verify->call(ctx, output, arguments);
+    clean_up(ctx);
+    docket__ctx_current = outer;
+    if (status != DOCKET_IN_DOUBT && status != DOCKET_NOT_DONE) {
+        status = inspect(ctx, status, output);
+    }
+    docket__arena_release(&ctx->scratch);
+    if (status != DOCKET_OK && status != DOCKET_ABSENT) {
+        docket__arena_release(&ctx->memory);
+        memset(output, 0, output_type(ctx)->type->size);
+    }
+    return status;
+}
+
+docket__attempt_outcome docket__attempt_enter(docket_ctx *ctx, const docket_argument *arguments, void *output)
+{
+    bool straggled;
+    docket__attempt_outcome beginning =
+        docket__transaction_is_asked(ctx) ? docket__transaction_begin(ctx) : DOCKET__ATTEMPT_OK;
+    if (beginning != DOCKET__ATTEMPT_OK) {
+        return beginning;
+    }
+    docket_status status = one_attempt(ctx, arguments, output, &straggled);
+    if (straggled) {
+        return DOCKET__ATTEMPT_STRAGGLED;
+    }
+    if (status == DOCKET_OK) {
+        return DOCKET__ATTEMPT_OK;
+    }
+    if (status == DOCKET_ABSENT) {
+        return DOCKET__ATTEMPT_ABSENT;
+    }
+    bool stopping = docket__schedule_stops(ctx->execution);
+    if (!may_retry(ctx, status)) {
+        return stopping && status == DOCKET_CANCELLED ? DOCKET__ATTEMPT_STOPPED : DOCKET__ATTEMPT_FAILED;
+    }
+    return DOCKET__ATTEMPT_AGAIN;
+}
+
 docket__attempt_outcome docket__attempt_run(docket_ctx *ctx, const docket_argument *arguments, void *output)
 {
     for (;;) {
-        bool straggled;
-        if (wait_for_turn(ctx)) {
+        if (docket__attempt_wait_for_turn(ctx)) {
             return DOCKET__ATTEMPT_PARKED;
         }
-        docket__attempt_outcome beginning =
-            docket__transaction_is_asked(ctx) ? docket__transaction_begin(ctx) : DOCKET__ATTEMPT_OK;
-        if (beginning != DOCKET__ATTEMPT_OK) {
-            return beginning;
+        docket__attempt_outcome outcome = docket__attempt_enter(ctx, arguments, output);
+        if (outcome != DOCKET__ATTEMPT_AGAIN) {
+            return outcome;
         }
-        docket_status status = one_attempt(ctx, arguments, output, &straggled);
-        if (straggled) {
-            return DOCKET__ATTEMPT_STRAGGLED;
-        }
-        if (status == DOCKET_OK) {
-            return DOCKET__ATTEMPT_OK;
-        }
-        if (status == DOCKET_ABSENT) {
-            return DOCKET__ATTEMPT_ABSENT;
-        }
-        bool stopping = docket__schedule_stops(ctx->execution);
-        if (!may_retry(ctx, status)) {
-            return stopping && status == DOCKET_CANCELLED ? DOCKET__ATTEMPT_STOPPED : DOCKET__ATTEMPT_FAILED;
-        }
-        if (wait_for_retry(ctx)) {
+        if (docket__attempt_wait(ctx)) {
             return DOCKET__ATTEMPT_PARKED;
         }
         if (atomic_load(&ctx->execution->stopping)) {

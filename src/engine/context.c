@@ -1,13 +1,15 @@
 /* The context of a step: what the functions of docket/context.h do. */
-#include <docket/context.h>
-#include <docket/harness.h>
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "engine/expand.h"
 #include "engine/file.h"
 #include "engine/items.h"
+#include "engine/once.h"
 #include "engine/subject.h"
+#include <docket/context.h>
+#include <docket/harness.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -80,6 +82,7 @@ static void release(docket_ctx *ctx)
     docket__buffer_release(&ctx->bytes);
     docket__free(ctx->gathered);
     docket__expand_release(ctx);
+    docket__once_free(ctx->once);
     docket_record_free(ctx->woken_record);
     docket__free(ctx->woken_failure);
     if (ctx->cancel_fd >= 0) {
@@ -207,11 +210,13 @@ const char *docket_ctx_idempotency_key(docket_ctx *ctx)
         return ctx->idempotency_key;
     }
     char *digits = docket_scratch(ctx, 33);
+    uint8_t key[16];
     docket_error error;
-    if (digits == NULL || docket__subject_idempotency_key(ctx, digits, &error) != DOCKET_OK) {
+    if (digits == NULL || docket__subject_idempotency_key(ctx, key, &error) != DOCKET_OK) {
         ctx->scratch.failed = true;
         return NULL;
     }
+    docket__hex(key, sizeof key, digits);
     return digits;
 }
 
@@ -444,7 +449,7 @@ docket_status docket_set_ttl(docket_ctx *ctx, int64_t ttl_ms)
 
 void docket_do_not_record(docket_ctx *ctx)
 {
-    ctx->do_not_record = true;
+    ctx->do_not_record = ctx->step->options.effect != DOCKET_EFFECT_ONCE;
 }
 
 /* Items. */

@@ -7,6 +7,8 @@
  *     START -> LOOK_UP -> (CLAIM, waits for another owner) -> LOOK_UP again -> ENTER -> COMMIT -> ended
  *                 hit ------------------------------------------------------------------------^
  *
+ * A once step takes another way from its claim to its outcome: see engine/once.h.
+ *
  * Threads. Ready nodes stand in two lists: those that any thread may run, and those that only pool threads may (see
  * `limited`). A thread that ends a node goes on with the first node this made ready; for each further one a *token* is
  * submitted to the pool: a task that takes one ready node and goes on from there. As long as no token was ever
@@ -37,10 +39,12 @@ typedef struct docket__row docket__row;
 typedef struct docket__group docket__group;
 typedef struct docket__chunk docket__chunk;
 typedef struct docket__prefetch docket__prefetch;
+typedef struct docket__once docket__once;
 
 typedef enum docket__phase {
     DOCKET__PHASE_START,
     DOCKET__PHASE_LOOK_UP,
+    DOCKET__PHASE_ONCE, /* a once step, from its claim to its outcome: see engine/once.h */
     DOCKET__PHASE_ENTER,
     DOCKET__PHASE_COMMITTED,
     DOCKET__PHASE_FOLDED /* a fold has taken all items as they came */
@@ -100,6 +104,8 @@ struct docket_ctx {
     int64_t retry_after_ms; /* -1 = by the backoff */
     int64_t ttl_ms;
     bool do_not_record;
+    bool nothing_happened; /* the latest attempt said so by a failure verb */
+    bool late;             /* it brought a value, but after its limit */
 
     /* What docket_ctx_pretend said. */
     int64_t item_index; /* -1 = none */
@@ -139,6 +145,8 @@ struct docket_ctx {
     docket_transaction transaction; /* of the attempt, while `self` is not NULL */
     atomic_int handoff;    /* who goes on after a commit: the second to arrive */
     uint8_t input_digests[DOCKET_MAX_INPUTS][32];
+    bool admitted;      /* it holds a place inside a step that takes so many items at a time */
+    docket__once *once; /* of a once step, from its claim on */
 };
 
 struct docket__node {
@@ -355,6 +363,7 @@ typedef enum docket__attempt_outcome {
     DOCKET__ATTEMPT_FAILED, /* for good: ctx->failure tells */
     DOCKET__ATTEMPT_STOPPED, /* without a result, because the execution stops */
     DOCKET__ATTEMPT_PARKED,  /* another one follows after a delay */
+    DOCKET__ATTEMPT_AGAIN,   /* another one may follow: of docket__attempt_enter only */
     DOCKET__ATTEMPT_STRAGGLED /* it came back after the execution was told that it did not */
 } docket__attempt_outcome;
 
@@ -365,6 +374,18 @@ docket_commit docket__ctx_commit(const docket_ctx *ctx);
 
 /* Enters the step's function until an attempt succeeds or no further one may follow now. */
 docket__attempt_outcome docket__attempt_run(docket_ctx *ctx, const docket_argument *arguments, void *output);
+
+/* The same in two parts, for steps with something to do in between: one entry; and the wait for the next one: true if
+ * the node is parked for it. */
+docket__attempt_outcome docket__attempt_enter(docket_ctx *ctx, const docket_argument *arguments, void *output);
+bool docket__attempt_wait(docket_ctx *ctx);
+
+/* Before it: true if the node is parked until the step's rate lets it start. Asked again then. */
+bool docket__attempt_wait_for_turn(docket_ctx *ctx);
+
+/* Asks the step that verifies a once step's effect. Returns its status; ctx->failure tells more about a failure. */
+docket_status docket__attempt_verify(docket_ctx *ctx, const docket_step *verify, const docket_argument *arguments,
+                                     void *output);
 
 /* The same for a fold that takes items as they come: it begins, takes one after the other, and ends. */
 void docket__attempt_open(docket_ctx *ctx, void *output);

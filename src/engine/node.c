@@ -3,12 +3,12 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/point.h"
-#include "checkpoint/restore.h"
 #include "engine/execution.h"
 #include "engine/expand.h"
 #include "engine/file.h"
 #include "engine/items.h"
-#include "engine/prefetch.h"
+#include "engine/lookup.h"
+#include "engine/once.h"
 #include "engine/subject.h"
 #include "engine/transaction.h"
 #include "type/codec.h"
@@ -23,15 +23,6 @@ static void *output_value(const docket_ctx *ctx)
 {
     const docket__plan_slot *slot = &ctx->execution->plan->slots[ctx->node->plan->slot];
     return ctx->node->plan->expands == DOCKET__ONCE ? ctx->node->row->values + slot->offset : NULL;
-}
-
-static void clear_output(docket_ctx *ctx)
-{
-    if (output_value(ctx) != NULL) {
-        memset(output_value(ctx), 0, output_type(ctx)->type->size);
-    } else {
-        docket__items_forget(ctx->node);
-    }
 }
 
 static bool is_absent(const docket__slot *slot)
@@ -50,6 +41,7 @@ static void release_claim(docket_ctx *ctx, const docket_record *record, const do
 }
 
 static void commit(docket__node *node, docket__attempt_outcome outcome, docket__node **next);
+static void follow(docket__node *node, docket__once_move move, docket__node **next);
 
 /* Failure. */
 
@@ -108,7 +100,7 @@ static void note_failure(docket_ctx *ctx, const docket_error *error)
 
 static bool becomes_absent(const docket_ctx *ctx, docket_status status)
 {
-    return ctx->step->options.on_failure == DOCKET_FAILURE_IS_ABSENT &&
+    return ctx->step->options.on_failure == DOCKET_FAILURE_IS_ABSENT && docket__once_may_be_absent(ctx) &&
            (status == DOCKET_FAILED || status == DOCKET_REJECTED || status == DOCKET_TIMEOUT ||
             status == DOCKET_CRASHED);
 }
@@ -262,140 +254,7 @@ static void gather(docket__node *node, docket_argument *arguments, const void **
     }
 }
 
-/* Look-up. */
-
-static void report_lookup(docket_ctx *ctx, bool hit, const char *reason, const docket_error *error,
-                          int64_t started_ns)
-{
-    if (docket__observed(ctx->execution)) {
-        docket_event event = {
-            .kind = DOCKET_EVENT_LOOKUP,
-            .hit = hit,
-            .reason = reason,
-            .status = error == NULL ? DOCKET_OK : error->status,
-            .error = error,
-            .duration_ns = docket__clock_monotonic_ns() - started_ns,
-        };
-        docket__event_emit(ctx->execution, ctx, &event);
-    }
-}
-
-static bool still_good(docket_ctx *ctx, docket_status restored)
-{
-    bool (*ask)(docket_ctx *, const void *) = ctx->step->options.still_good;
-    if (ask == NULL) {
-        return true;
-    }
-    docket_ctx *outer = docket__ctx_current;
-    docket__ctx_current = ctx;
-    bool good = ask(ctx, restored == DOCKET_ABSENT ? NULL : output_value(ctx));
-    docket__ctx_current = outer;
-    return good;
-}
-
-static docket_status restore(docket_ctx *ctx, const docket_record *record, const char **reason, docket_error *error)
-{
-    docket_store *older = ctx->step->options.accept_older ? ctx->step->options.store : NULL;
-    if (ctx->node->plan->expands != DOCKET__ONCE && record->kind != DOCKET_CHECKPOINT_ABSENT) {
-        docket_status checked = docket__record_check(record, output_type(ctx), older, error);
-        return checked == DOCKET_OK ? docket__expand_restore(ctx, record, error) : checked;
-    }
-    docket_status status =
-        docket__record_restore(record, output_type(ctx), older, &ctx->memory, output_value(ctx), reason, error);
-    if (status == DOCKET_OK && output_type(ctx)->has_files) {
-        status = docket__files_resolve(ctx, output_type(ctx)->type, output_value(ctx), error);
-    }
-    return status;
-}
-
-/* Whether a restored value still holds: DOCKET_OK, DOCKET_MISSING (ctx->miss tells why not), or an error. Files may go at
- * any time: those of a fresh value too. */
-static docket_status check_restored(docket_ctx *ctx, docket_status restored, bool fresh, docket_error *error)
-{
-    docket_status status = DOCKET_OK;
-    if (restored == DOCKET_OK && output_type(ctx)->has_files && output_value(ctx) != NULL) {
-        status = docket__files_check(ctx, output_type(ctx)->type, output_value(ctx), error);
-    }
-    if (status == DOCKET_MISSING) {
-        ctx->miss = "file changed";
-    } else if (status == DOCKET_OK && !fresh && !still_good(ctx, restored)) {
-        ctx->miss = "no longer good";
-        status = DOCKET_MISSING;
-    }
-    return status;
-}
-
-/* The bytes of an older layout may lack what the value has. */
-static void keep_digest(docket_ctx *ctx, const docket_record *record)
-{
-    const docket__graph_type *type = output_type(ctx);
-    if (memcmp(record->fingerprint, type->fingerprint, sizeof type->fingerprint) == 0) {
-        docket__subject_keep_digest(ctx->node, record->value);
-    }
-}
-
-/* What a record is worth: DOCKET_OK, DOCKET_ABSENT (*reason), DOCKET_MISSING (run; ctx->miss tells why), or an error.
- * `fresh`: it was computed while the node waited for it. */
-static docket_status judge(docket_ctx *ctx, const docket_record *record, bool fresh, const char **reason,
-                           docket_error *error)
-{
-    docket_status status = restore(ctx, record, reason, error);
-    bool unreadable = status == DOCKET_CORRUPT || status == DOCKET_TYPE;
-    if (unreadable && ctx->step->options.on_unreadable == DOCKET_RERUN) {
-        ctx->miss = status == DOCKET_TYPE ? "type changed" : "damaged";
-    } else if (status == DOCKET_MISSING) {
-        /* a part of it is gone: ctx->miss tells */
-    } else if (status == DOCKET_OK || status == DOCKET_ABSENT) {
-        docket_status checked = check_restored(ctx, status, fresh, error);
-        if (checked == DOCKET_OK && status == DOCKET_OK && output_value(ctx) != NULL) {
-            keep_digest(ctx, record);
-        }
-        if (checked != DOCKET_MISSING) {
-            return checked == DOCKET_OK ? status : checked;
-        }
-    } else {
-        return status;
-    }
-    ctx->replace = true;
-    clear_output(ctx);
-    docket__arena_release(&ctx->memory);
-    docket__error_clear(error);
-    return DOCKET_MISSING;
-}
-
-/* Asks the store, unless the record was prefetched; after a claim only the store knows. `*record` is the caller's. */
-static docket_status find_record(docket_ctx *ctx, docket_record **record, const char **reason, docket_error *error)
-{
-    const docket_record *prefetched = ctx->claimed ? NULL : docket__prefetch_find(ctx->execution, &ctx->holder.key);
-    if (prefetched != NULL) {
-        return judge(ctx, prefetched, false, reason, error);
-    }
-    docket_found found;
-    const docket_address address = {
-        .key = ctx->holder.key,
-        .scope = ctx->step->options.scope,
-        .execution_id = docket__execution_id(ctx->execution),
-        .step = ctx->step->info.name,
-    };
-    docket_status status = docket__store_lookup(ctx->step->options.store, &address, ctx->execution->deadline_ms,
-                                                &found, record, error);
-    if (status != DOCKET_OK) {
-        return status;
-    }
-    ctx->miss = found == DOCKET_FOUND_EXPIRED ? "expired" : "never recorded";
-    return found == DOCKET_FOUND_RECORD ? judge(ctx, *record, false, reason, error) : DOCKET_MISSING;
-}
-
-static docket_status look_up(docket_ctx *ctx, docket_record **record, const char **reason, docket_error *error)
-{
-    int64_t started_ns = docket__observed(ctx->execution) ? docket__clock_monotonic_ns() : 0;
-    ctx->replace = false;
-    docket_status status = find_record(ctx, record, reason, error);
-    bool hit = status == DOCKET_OK || status == DOCKET_ABSENT;
-    bool miss = status == DOCKET_MISSING;
-    report_lookup(ctx, hit, miss ? ctx->miss : NULL, hit || miss ? NULL : error, started_ns);
-    return status;
-}
+/* Claims. */
 
 static void wake(docket__waiter *waiter, const docket_record *record, const docket_error *failure)
 {
@@ -503,9 +362,9 @@ static bool take_over(docket__node *node, docket__node **next)
         ended = true;
     } else if (record != NULL) {
         const char *reason = NULL;
-        docket_status status = judge(ctx, record, true, &reason, error);
+        docket_status status = docket__lookup_judge(ctx, record, true, &reason, error);
         if (status == DOCKET_OK || status == DOCKET_ABSENT) {
-            report_lookup(ctx, true, NULL, NULL, docket__clock_monotonic_ns());
+            docket__lookup_report(ctx, true, NULL, NULL, docket__clock_monotonic_ns());
             end_restored(node, status, NULL, reason, next);
         } else if (status != DOCKET_MISSING) {
             end_unanswered(node, status, error, next);
@@ -526,7 +385,7 @@ static bool find_recorded(docket__node *node, docket__node **next)
         uint64_t releases = docket__claims_releases(docket__store_claims(ctx->step->options.store));
         docket_record *record = NULL;
         const char *reason = NULL;
-        docket_status status = look_up(ctx, &record, &reason, error);
+        docket_status status = docket__lookup_find(ctx, &record, &reason, error);
         if (status == DOCKET_OK || status == DOCKET_ABSENT) {
             end_restored(node, status, record, reason, next);
         } else if (status != DOCKET_MISSING) {
@@ -630,10 +489,25 @@ static void submit(docket_ctx *ctx, void (*done)(docket__write *))
     ctx->write_started_ns = docket__observed(ctx->execution) ? docket__clock_monotonic_ns() : 0;
     ctx->write.commit = docket__ctx_commit(ctx);
     ctx->write.done = done;
-    ctx->write.error = &ctx->failure;
+    ctx->write.error = ctx->once != NULL ? docket__once_answer(ctx) : &ctx->failure;
     ctx->write.lazy = done == committed_late && !ctx->execution->several_stores;
     ctx->write.deadline_ms = INT64_MAX;
     docket__store_write(ctx->step->options.store, &ctx->write);
+}
+
+/* A result that could not be recorded. `error` is not ctx->failure itself for a once step, which keeps that for a late
+ * value's story. */
+static void fail_unrecorded(docket__node *node, const docket_error *error, docket__node **next)
+{
+    docket_ctx *ctx = node->ctx;
+    if (ctx->once == NULL || docket__once_intent(ctx) == NULL) {
+        fail(node, error, next);
+        return;
+    }
+    if (!ctx->late) {
+        docket__error_copy(&ctx->failure, error);
+    }
+    follow(node, docket__once_unrecorded(ctx), next);
 }
 
 static void end_committed(docket__node *node, docket__node **next)
@@ -642,18 +516,27 @@ static void end_committed(docket__node *node, docket__node **next)
     docket_commit *commit = &ctx->write.commit;
     report_commit(ctx);
     if (commit->status != DOCKET_OK) {
-        fail(node, ctx->write.error, next);
+        fail_unrecorded(node, ctx->write.error, next);
+        return;
+    }
+    docket__once_move move = ctx->once != NULL ? docket__once_recorded(ctx) : DOCKET__ONCE_WAIT;
+    if (move != DOCKET__ONCE_WAIT) {
+        docket_record_free(commit->existing);
+        commit->existing = NULL;
+        follow(node, move, next);
         return;
     }
     const char *reason = ctx->absent_reason;
     docket_status status = ctx->record.kind == DOCKET_CHECKPOINT_ABSENT ? DOCKET_ABSENT : DOCKET_OK;
-    docket_value_state state = status == DOCKET_ABSENT ? DOCKET_VALUE_ABSENT : DOCKET_VALUE_RAN;
+    docket_value_state state = status == DOCKET_ABSENT          ? DOCKET_VALUE_ABSENT
+                               : docket__once_was_verified(ctx) ? DOCKET_VALUE_RESTORED
+                                                                : DOCKET_VALUE_RAN;
     docket_record *existing = commit->existing;
     commit->existing = NULL;
     if (existing != NULL) {
         docket_error *error = &ctx->failure;
-        clear_output(ctx);
-        status = restore(ctx, existing, &reason, error);
+        docket__lookup_clear(ctx);
+        status = docket__lookup_restore(ctx, existing, &reason, error);
         if (status != DOCKET_OK && status != DOCKET_ABSENT) {
             fail(node, error, next);
             docket_record_free(existing);
@@ -681,7 +564,7 @@ static void submit_manifest(docket_ctx *ctx)
 static void commit(docket__node *node, docket__attempt_outcome outcome, docket__node **next)
 {
     docket_ctx *ctx = node->ctx;
-    docket_error *error = &ctx->failure;
+    docket_error *error = ctx->once != NULL ? docket__once_answer(ctx) : &ctx->failure;
     docket_value_state state = outcome == DOCKET__ATTEMPT_ABSENT ? DOCKET_VALUE_ABSENT : DOCKET_VALUE_RAN;
     if (ctx->do_not_record) {
         release_claim(ctx, NULL, NULL);
@@ -689,9 +572,10 @@ static void commit(docket__node *node, docket__attempt_outcome outcome, docket__
         return;
     }
     if (docket__ctx_record(ctx, outcome, error) != DOCKET_OK) {
-        fail(node, error, next);
+        fail_unrecorded(node, error, next);
         return;
     }
+    atomic_store(&ctx->handoff, 0); /* a once step has written before */
     if (ctx->chunks != NULL) {
         node->phase = DOCKET__PHASE_COMMITTED;
         docket__expand_commit(ctx, submit_manifest);
@@ -718,6 +602,14 @@ static void commit(docket__node *node, docket__attempt_outcome outcome, docket__
 /* The attempts. */
 
 static void end_attempts(docket__node *node, docket__attempt_outcome outcome, docket__node **next);
+
+static void end_straggler(docket__node *node)
+{
+    docket_ctx *ctx = node->ctx;
+    docket__schedule_stop(node->execution, &ctx->failure, true); /* unless its timer was faster */
+    release_claim(ctx, NULL, NULL);
+    docket__schedule_drop(node, DOCKET_VALUE_FAILED, NULL);
+}
 
 static void enter(docket__node *node, docket__node **next)
 {
@@ -753,16 +645,85 @@ static void end_attempts(docket__node *node, docket__attempt_outcome outcome, do
         fail(node, &ctx->failure, next);
         break;
     case DOCKET__ATTEMPT_STRAGGLED:
-        docket__schedule_stop(node->execution, &ctx->failure, true); /* unless its timer was faster */
-        release_claim(ctx, NULL, NULL);
-        docket__schedule_drop(node, DOCKET_VALUE_FAILED, NULL);
+        end_straggler(node);
         break;
     case DOCKET__ATTEMPT_STOPPED:
         drop(node);
         break;
     case DOCKET__ATTEMPT_PARKED:
+    case DOCKET__ATTEMPT_AGAIN:
         break;
     }
+}
+
+/* Once steps. */
+
+/* Calls the function, or the step that verifies, and tells once.c what came of it. */
+static docket__once_move act(docket__node *node, docket__once_move move)
+{
+    docket_ctx *ctx = node->ctx;
+    docket_argument arguments[DOCKET_MAX_INPUTS];
+    const void *items[DOCKET_MAX_INPUTS];
+    gather(node, arguments, items);
+    if (move == DOCKET__ONCE_VERIFY) {
+        return docket__once_verified(
+            ctx, docket__attempt_verify(ctx, ctx->step->options.verify, arguments, output_value(ctx)));
+    }
+    docket__schedule_mark(node, DOCKET_VALUE_RUNNING);
+    docket__attempt_outcome outcome = docket__attempt_enter(ctx, arguments, output_value(ctx));
+    bool stopping = atomic_load(&node->execution->stopping);
+    return docket__once_left(ctx, outcome,
+                             !stopping && becomes_absent(ctx, ctx->failure.status) && records_absence(ctx));
+}
+
+static void end_once(docket__node *node, docket__once_move move, docket__node **next)
+{
+    docket_ctx *ctx = node->ctx;
+    if (move == DOCKET__ONCE_RECORD) {
+        commit(node, ctx->absent_reason != NULL ? DOCKET__ATTEMPT_ABSENT : DOCKET__ATTEMPT_OK, next);
+        return;
+    }
+    docket__once_end(ctx);
+    if (move == DOCKET__ONCE_FAIL) {
+        fail(node, &ctx->failure, next);
+    } else if (move == DOCKET__ONCE_STRAGGLE) {
+        end_straggler(node);
+    } else if (move == DOCKET__ONCE_DROP) {
+        drop(node);
+    } else {
+        node->phase = DOCKET__PHASE_LOOK_UP;
+        docket__node_run(node, next);
+    }
+}
+
+static void follow(docket__node *node, docket__once_move move, docket__node **next)
+{
+    docket_ctx *ctx = node->ctx;
+    while (move == DOCKET__ONCE_ENTER || move == DOCKET__ONCE_VERIFY) {
+        move = act(node, move);
+    }
+    if (move == DOCKET__ONCE_WAIT) {
+        return; /* the node may have gone on elsewhere */
+    }
+    docket__group *group = ctx->admitted ? docket__frame_of(node)->group : NULL;
+    uint32_t number = (uint32_t)(node->plan - node->execution->plan->nodes);
+    ctx->admitted = false;
+    end_once(node, move, next);
+    if (group != NULL) {
+        docket__items_leave(group, number);
+    }
+}
+
+/* A place inside the step is held from before the intent until the function was left for good: an intent that waits for
+ * its turn would be in doubt after a crash. */
+static void begin_once(docket__node *node, docket__node **next)
+{
+    bool is_item = docket__frame_of(node) != NULL;
+    if (is_item && !docket__items_admit(node)) {
+        return;
+    }
+    node->ctx->admitted = is_item;
+    follow(node, docket__once_begin(node->ctx), next);
 }
 
 /* Commits that this step's own must not overtake: those deferred into another mode or another store. */
@@ -867,6 +828,10 @@ void docket__node_run(docket__node *node, docket__node **next)
         end_committed(node, next);
         return;
     }
+    if (node->phase == DOCKET__PHASE_ONCE && node->ctx->once != NULL) {
+        follow(node, docket__once_resume(node->ctx), next);
+        return;
+    }
     if (docket__schedule_stops(node->execution)) {
         drop(node);
         return;
@@ -883,7 +848,12 @@ void docket__node_run(docket__node *node, docket__node **next)
             drop(node);
             return;
         }
-        node->phase = DOCKET__PHASE_ENTER;
+        bool is_once = node->ctx->step->options.effect == DOCKET_EFFECT_ONCE;
+        node->phase = is_once ? DOCKET__PHASE_ONCE : DOCKET__PHASE_ENTER;
+    }
+    if (node->phase == DOCKET__PHASE_ONCE) {
+        begin_once(node, next);
+        return;
     }
     docket__frame *frame = docket__frame_of(node);
     if (frame == NULL) {

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "engine/expand.h"
 #include "engine/file.h"
+#include "engine/once.h"
 #include "engine/subject.h"
 #include <string.h>
 
@@ -64,6 +65,7 @@ docket_commit docket__ctx_commit(const docket_ctx *ctx)
 {
     return (docket_commit){.struct_size = sizeof(docket_commit),
                            .record = &ctx->record,
+                           .intent = docket__once_intent(ctx),
                            .schema = ctx->execution->graph->types[ctx->step->output].schema,
                            .files = ctx->files,
                            .file_count = ctx->file_count,

@@ -141,6 +141,7 @@ static docket_status describe(docket_ctx *ctx, docket__key_subject *subject, doc
         .output = info->output->name,
         .inputs = inputs,
         .input_count = info->input_count,
+        .item_number = (uint64_t)(ctx->item_index + 1),
     };
     docket_status status = DOCKET_OK;
     for (size_t i = 0; i < info->input_count && status == DOCKET_OK; i++) {
@@ -178,10 +179,21 @@ docket_status docket__subject_prepare(docket_ctx *ctx, docket_error *error)
     return status;
 }
 
-docket_status docket__subject_idempotency_key(docket_ctx *ctx, char digits[33], docket_error *error)
+docket_status docket__subject_idempotency_key(docket_ctx *ctx, uint8_t key[16], docket_error *error)
 {
     docket__key_subject subject;
     docket__key_input inputs[DOCKET_MAX_INPUTS];
     docket_status status = describe(ctx, &subject, inputs, error);
-    return status != DOCKET_OK ? status : answer_digest(docket__key_idempotency(&subject, digits), error);
+    return status != DOCKET_OK ? status : answer_digest(docket__key_idempotency(&subject, key), error);
+}
+
+docket_status docket__subject_effect(docket_ctx *ctx, docket_intent *intent, docket_error *error)
+{
+    docket__key_subject subject;
+    docket__key_input inputs[DOCKET_MAX_INPUTS];
+    docket_status status = describe(ctx, &subject, inputs, error);
+    if (status == DOCKET_OK) {
+        status = answer_digest(docket__key_idempotency(&subject, intent->idempotency_key), error);
+    }
+    return status != DOCKET_OK ? status : answer_digest(docket__key_slot(&subject, intent->slot), error);
 }

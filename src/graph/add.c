@@ -269,6 +269,9 @@ static docket_status add(docket_graph *graph, addition *new, const docket_step_o
     if (status == DOCKET_OK) {
         status = docket__graph_resolve_step(graph, options, &new->options, error);
     }
+    if (status == DOCKET_OK) {
+        status = docket__graph_resolve_effect(new->step, &new->options, error);
+    }
     if (status != DOCKET_OK) {
         return status;
     }

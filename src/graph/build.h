@@ -32,6 +32,12 @@ docket_status docket__graph_resolve(const docket_graph_options *given, docket_gr
 docket_status docket__graph_resolve_step(const docket_graph *graph, const docket_step_options *given,
                                          docket_step_options *options, docket_error *error);
 
+/* effect.c: whether an effect step's options go together, and their defaults. */
+docket_status docket__graph_resolve_effect(const docket_step *step, docket_step_options *options, docket_error *error);
+
+/* Tells observers of effect steps that may see other inputs when they are asked again. */
+void docket__graph_warn_effects(const docket_graph *graph);
+
 /* Lists the leaves anew if types or steps came since. */
 void docket__graph_list_leaves(docket_graph *graph);
 

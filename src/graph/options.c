@@ -3,7 +3,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "graph/build.h"
-#include "store/store.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -179,61 +178,6 @@ static docket_status check_step_options(const docket_step_options *options, dock
     return status == DOCKET_OK ? check_flow(options, error) : status;
 }
 
-/* What an effect step cannot be at the same time. */
-static docket_status check_effect(const docket_step_options *options, docket_error *error)
-{
-    const struct {
-        bool is_set;
-        const char *option, *reason;
-    } refused[] = {
-        {options->scope == DOCKET_SCOPE_NONE, "scope DOCKET_SCOPE_NONE", "what is not recorded would happen again"},
-        {options->commit == DOCKET_COMMIT_BEFORE_END, "commit DOCKET_COMMIT_BEFORE_END",
-         "an effect is committed before anything depends on it"},
-        {options->isolated, "isolated", "the transaction belongs to this process"},
-        {options->ttl_ms != 0, "ttl_ms", "an effect that expires would happen again"},
-        {options->still_good != NULL, "still_good", "an effect that is no longer good would happen again"},
-        {options->on_unreadable == DOCKET_RERUN, "on_unreadable DOCKET_RERUN", "the effect would happen again"},
-    };
-    for (size_t i = 0; i < COUNT(refused); i++) {
-        if (refused[i].is_set) {
-            return docket__error_set(error, DOCKET_INVALID,
-                                     "effect DOCKET_EFFECT_TRANSACTION does not go with %s: %s", refused[i].option,
-                                     refused[i].reason);
-        }
-    }
-    return DOCKET_OK;
-}
-
-/* A transaction holds up others: the store says for how long at most. */
-static docket_status resolve_transaction(docket_step_options *options, docket_error *error)
-{
-    int64_t longest_ms = docket__store_transaction_timeout_ms(options->store);
-    if (!docket__store_has_transactions(options->store)) {
-        return docket__error_set(error, DOCKET_UNSUPPORTED,
-                                 "the store %s has no transactions for steps: effect DOCKET_EFFECT_TRANSACTION needs "
-                                 "an SQLite store",
-                                 docket__store_name(options->store));
-    }
-    if (options->time_limit_ms > longest_ms) {
-        return docket__error_set(error, DOCKET_INVALID,
-                                 "time_limit_ms is %" PRId64 ", longer than a transaction of its store may last: "
-                                 "transaction_timeout_ms in the options of the store is %" PRId64,
-                                 options->time_limit_ms, longest_ms);
-    }
-    options->time_limit_ms = options->time_limit_ms > 0 ? options->time_limit_ms : longest_ms;
-    return DOCKET_OK;
-}
-
-static docket_status resolve_effect(docket_step_options *options, docket_error *error)
-{
-    if (options->effect != DOCKET_EFFECT_TRANSACTION) {
-        return docket__error_set(error, DOCKET_INVALID, "effect is %d, which is not a docket_effect_kind",
-                                 (int)options->effect);
-    }
-    docket_status status = check_effect(options, error);
-    return status == DOCKET_OK ? resolve_transaction(options, error) : status;
-}
-
 docket_status docket__graph_resolve_step(const docket_graph *graph, const docket_step_options *given,
                                          docket_step_options *options, docket_error *error)
 {
@@ -251,13 +195,10 @@ docket_status docket__graph_resolve_step(const docket_graph *graph, const docket
             "the step is to be recorded, but there is no store: open one with docket_store_open "
             "and set it in the options of the graph or of the step");
     }
-    if (options->effect != DOCKET_EFFECT_NONE) {
-        status = resolve_effect(options, error);
-    }
     options->max_attempts = options->max_attempts > 0 ? options->max_attempts : 1;
     options->max_concurrency = options->max_concurrency != 0 ? options->max_concurrency : DEFAULT_CONCURRENCY;
     options->rate.burst = options->rate.burst > 0 ? options->rate.burst : 1;
     options->grace_ms = options->grace_ms > 0 ? options->grace_ms : graph->options.grace_ms;
     complete_backoff(&options->backoff);
-    return status;
+    return DOCKET_OK;
 }

@@ -204,6 +204,7 @@ docket_status docket_graph_validate(docket_graph *graph, docket_error *error)
     docket_status status = check_order(graph, error);
     if (status == DOCKET_OK) {
         docket__graph_list_leaves(graph);
+        docket__graph_warn_effects(graph);
         atomic_store_explicit(&graph->frozen, true, memory_order_release);
     }
     return status;

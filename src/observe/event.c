@@ -27,6 +27,8 @@ const char *docket_event_name(docket_event_kind kind)
         return "warning";
     case DOCKET_EVENT_PROGRESS:
         return "progress";
+    case DOCKET_EVENT_IN_DOUBT:
+        return "in_doubt";
     }
     return "unknown";
 }

@@ -366,6 +366,11 @@ bool docket__store_has_scan(const docket_store *store)
     return store->backend->scan != NULL;
 }
 
+bool docket__store_has_effects(const docket_store *store)
+{
+    return store->backend->effect != NULL;
+}
+
 void docket__store_flush(docket_store *store)
 {
     docket__queue_flush(&store->queue);

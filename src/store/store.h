@@ -31,6 +31,7 @@ docket__claims *docket__store_claims(docket_store *store);
 size_t docket__store_payload_limit(const docket_store *store);
 bool docket__store_is_read_only(const docket_store *store);
 bool docket__store_has_scan(const docket_store *store);
+bool docket__store_has_effects(const docket_store *store);
 docket__depot *docket__store_depot(const docket_store *store); /* NULL = it keeps no managed files */
 const char *docket__store_name(const docket_store *store); /* the URL without secrets, for messages */
 
