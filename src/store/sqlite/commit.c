@@ -26,7 +26,7 @@ static docket_status set_flush(docket__sqlite *self, bool flush, docket_error *e
 /* `flush`: durable against power loss, however the store was opened. */
 static docket_status begin_write(docket__sqlite *self, bool flush, docket_error *error)
 {
-    docket_status status = docket__side_take(&self->side, self->options.busy_timeout_ms, error);
+    docket_status status = docket__side_take(&self->side, self->options.busy_timeout_ms, 0, error);
     if (status != DOCKET_OK) {
         return status;
     }

@@ -311,7 +311,7 @@ static bool wait_for_hand(docket__side *side, patience *waiter)
     int64_t end_ns = waiter->end_ns;
     struct timespec end = {.tv_sec = (time_t)(end_ns / 1000000000), .tv_nsec = (long)(end_ns % 1000000000)};
     return pthread_cond_timedwait(&side->given, &side->lock, &end) == 0 ||
-           wait_longer(waiter, side->transaction, side->transaction_ms);
+           wait_longer(waiter, side->transaction, side->transaction_ms) || meets_transaction(side, waiter);
 }
 
 static bool take_among_threads(docket__side *side, patience *waiter)
@@ -349,24 +349,59 @@ static bool is_replaced(const docket__side *side)
     return lstat(side->path, &now) != 0 || now.st_dev != side->side.st_dev || now.st_ino != side->side.st_ino;
 }
 
-docket_status docket__side_take(docket__side *side, int64_t timeout_ms, docket_error *error)
+/* Tells those who wait, and takes back what was told before: at no moment is there nothing to be met. */
+static void announce(docket__side *side, int64_t limit_ms)
+{
+    int64_t before = side->transaction;
+    int64_t length = limit_ms < longest_transaction_ms ? limit_ms : longest_transaction_ms;
+    int64_t begin = transactions_begin + (int64_t)docket__random_below((uint64_t)transactions_begin);
+    set_range(side, F_WRLCK, begin, length);
+    pthread_mutex_lock(&side->lock);
+    side->transaction = begin;
+    side->transaction_ms = length;
+    pthread_mutex_unlock(&side->lock);
+    if (before != 0) {
+        set_range(side, F_UNLCK, before, length);
+    }
+}
+
+static void hush(const docket__side *side)
+{
+    if (side->transaction != 0) {
+        set_range(side, F_UNLCK, side->transaction, side->transaction_ms);
+    }
+}
+
+static bool take_among_processes(docket__side *side, patience *waiter)
+{
+    bool locked = wait_for_lock(side, F_WRLCK, TURNSTILE_BYTE, waiter);
+    if (locked) {
+        locked = wait_for_lock(side, F_WRLCK, COMMIT_BYTE, waiter);
+        int code = errno;
+        set_lock(side, F_UNLCK, TURNSTILE_BYTE);
+        errno = code;
+    }
+    return locked;
+}
+
+docket_status docket__side_take(docket__side *side, int64_t timeout_ms, int64_t transaction_ms, docket_error *error)
 {
     patience waiter = {.end_ns = after_ms(timeout_ms)};
     if (!take_among_threads(side, &waiter)) {
         errno = EAGAIN;
         return fail_lock(side, "the commit lock", timeout_ms, error);
     }
-    bool locked = wait_for_lock(side, F_WRLCK, TURNSTILE_BYTE, &waiter);
-    if (locked) {
-        locked = wait_for_lock(side, F_WRLCK, COMMIT_BYTE, &waiter);
-        int code = errno;
-        set_lock(side, F_UNLCK, TURNSTILE_BYTE);
-        errno = code;
+    if (transaction_ms > 0) {
+        announce(side, transaction_ms); /* before it can be waited for */
     }
-    if (!locked) {
+    if (!take_among_processes(side, &waiter)) {
         docket_status status = fail_lock(side, "the commit lock", timeout_ms, error);
+        hush(side);
         give_among_threads(side);
         return status;
+    }
+    if (transaction_ms > 0) {
+        announce(side, transaction_ms); /* its time begins now */
     }
     if (is_replaced(side)) {
         docket__side_give(side);
@@ -378,22 +413,9 @@ docket_status docket__side_take(docket__side *side, int64_t timeout_ms, docket_e
     return DOCKET_OK;
 }
 
-void docket__side_announce(docket__side *side, int64_t limit_ms)
-{
-    int64_t length = limit_ms < longest_transaction_ms ? limit_ms : longest_transaction_ms;
-    int64_t begin = transactions_begin + (int64_t)docket__random_below((uint64_t)transactions_begin);
-    set_range(side, F_WRLCK, begin, length);
-    pthread_mutex_lock(&side->lock);
-    side->transaction = begin;
-    side->transaction_ms = length;
-    pthread_mutex_unlock(&side->lock);
-}
-
 void docket__side_give(docket__side *side)
 {
-    if (side->transaction != 0) {
-        set_range(side, F_UNLCK, transactions_begin, transactions_length);
-    }
     set_lock(side, F_UNLCK, COMMIT_BYTE);
+    hush(side);
     give_among_threads(side);
 }

@@ -62,11 +62,9 @@ bool docket__side_is_signed(const docket__side *side, uint64_t signature);
 void docket__side_close(docket__side *side);
 
 /* Takes the commit lock, waiting up to `timeout_ms`, and after that for each transaction of a step that it then meets as
- * long as this may last; on DOCKET_STORE error->transient is DOCKET__WAITED. */
-docket_status docket__side_take(docket__side *side, int64_t timeout_ms, docket_error *error);
-
-/* Tells those who wait that a transaction of a step has the lock, until docket__side_give. */
-void docket__side_announce(docket__side *side, int64_t limit_ms);
+ * long as this may last. `transaction_ms`: for such a transaction, which lasts no longer; 0 = for anything else. On
+ * DOCKET_STORE error->transient is DOCKET__WAITED. */
+docket_status docket__side_take(docket__side *side, int64_t timeout_ms, int64_t transaction_ms, docket_error *error);
 
 /* From any thread. */
 void docket__side_give(docket__side *side);

@@ -293,7 +293,7 @@ static void locks_die_with_their_process(void **state)
         char path[FOLDER_PATH_ROOM + 16];
         snprintf(path, sizeof path, "%s-docket", self->file);
         if (docket__side_open(&side, path, &error) != DOCKET_OK ||
-            docket__side_take(&side, 1000, &error) != DOCKET_OK) {
+            docket__side_take(&side, 1000, 0, &error) != DOCKET_OK) {
             _exit(1);
         }
         pid_t own = fork();
@@ -349,10 +349,9 @@ static void *give_late(void *arg)
 static void take_from(docket__side *owner, docket__side *taker, docket_error *error)
 {
     pthread_t giver;
-    assert_status(DOCKET_OK, docket__side_take(owner, 50, error));
-    docket__side_announce(owner, DOCKET_MINUTES(1));
+    assert_status(DOCKET_OK, docket__side_take(owner, 50, DOCKET_MINUTES(1), error));
     assert_int_equal(pthread_create(&giver, NULL, give_late, owner), 0);
-    docket_status status = docket__side_take(taker, 50, error);
+    docket_status status = docket__side_take(taker, 50, 0, error);
     pthread_join(giver, NULL);
     assert_status(DOCKET_OK, status);
     docket__side_give(taker);
@@ -374,16 +373,15 @@ static void a_transaction_beyond_its_limit_is_a_fault(void **state)
     bench *self = *state;
     pair sides;
     open_pair(self, &sides);
-    assert_status(DOCKET_OK, docket__side_take(&sides.one, 50, &self->error));
-    docket__side_announce(&sides.one, 100);
+    assert_status(DOCKET_OK, docket__side_take(&sides.one, 50, 100, &self->error));
     int64_t begin_ms = now_ms();
-    assert_status(DOCKET_STORE, docket__side_take(&sides.other, 50, &self->error));
+    assert_status(DOCKET_STORE, docket__side_take(&sides.other, 50, 0, &self->error));
     assert_true(now_ms() - begin_ms >= 140);
-    assert_status(DOCKET_STORE, docket__side_take(&sides.one, 50, &self->error));
+    assert_status(DOCKET_STORE, docket__side_take(&sides.one, 50, 0, &self->error));
     docket__side_give(&sides.one);
-    assert_status(DOCKET_OK, docket__side_take(&sides.one, 50, &self->error)); /* an ordinary commit now */
+    assert_status(DOCKET_OK, docket__side_take(&sides.one, 50, 0, &self->error)); /* an ordinary commit now */
     begin_ms = now_ms();
-    assert_status(DOCKET_STORE, docket__side_take(&sides.other, 50, &self->error));
+    assert_status(DOCKET_STORE, docket__side_take(&sides.other, 50, 0, &self->error));
     docket__side_give(&sides.one);
     close_pair(&sides);
 }
@@ -399,7 +397,7 @@ static void *wait_for_turn(void *arg)
 {
     turn *self = arg;
     docket_error error;
-    if (docket__side_take(self->side, 10000, &error) == DOCKET_OK) {
+    if (docket__side_take(self->side, 10000, 0, &error) == DOCKET_OK) {
         self->mine = atomic_fetch_add(&self->order, 1) + 1;
         docket__side_give(self->side);
     }
@@ -415,7 +413,7 @@ static void the_lock_is_handed_on(void **state)
     for (int round = 0; round < 20; round++) {
         turn waiting = {.side = &sides.one};
         bool waits = false;
-        assert_status(DOCKET_OK, docket__side_take(&sides.one, 50, &self->error));
+        assert_status(DOCKET_OK, docket__side_take(&sides.one, 50, 0, &self->error));
         assert_int_equal(pthread_create(&thread, NULL, wait_for_turn, &waiting), 0);
         while (!waits) {
             pthread_mutex_lock(&sides.one.lock);
@@ -423,7 +421,7 @@ static void the_lock_is_handed_on(void **state)
             pthread_mutex_unlock(&sides.one.lock);
         }
         docket__side_give(&sides.one);
-        assert_status(DOCKET_OK, docket__side_take(&sides.one, 10000, &self->error));
+        assert_status(DOCKET_OK, docket__side_take(&sides.one, 10000, 0, &self->error));
         int second = atomic_fetch_add(&waiting.order, 1) + 1;
         docket__side_give(&sides.one);
         pthread_join(thread, NULL);

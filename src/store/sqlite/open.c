@@ -335,7 +335,7 @@ static docket_status open_to_write(docket__sqlite *self, docket__verdict verdict
     if (status != DOCKET_OK) {
         return status;
     }
-    status = docket__side_take(&self->side, self->options.busy_timeout_ms, error);
+    status = docket__side_take(&self->side, self->options.busy_timeout_ms, 0, error);
     if (status == DOCKET_OK) {
         status = open_writer(self, verdict, error);
         docket__side_give(&self->side);
@@ -423,7 +423,7 @@ static void leave(docket__sqlite *self)
         docket__sqlite_end_write(self, status, &ignored);
     }
     docket__pool_close(self);
-    if (docket__side_take(&self->side, self->options.busy_timeout_ms, &ignored) == DOCKET_OK) {
+    if (docket__side_take(&self->side, self->options.busy_timeout_ms, 0, &ignored) == DOCKET_OK) {
         if (docket__side_is_last(&self->side) && docket__sqlite_check_file(self, &ignored) == DOCKET_OK) {
             docket__log_empty(self);
         }
@@ -487,7 +487,7 @@ static docket_status delete_alone(docket__sqlite *self, docket_error *error)
     if (status != DOCKET_OK) {
         return status;
     }
-    status = docket__side_take(&self->side, self->options.busy_timeout_ms, error);
+    status = docket__side_take(&self->side, self->options.busy_timeout_ms, 0, error);
     if (status == DOCKET_OK) {
         status = docket__side_is_last(&self->side)
                      ? remove_all(self, error)

@@ -62,7 +62,7 @@ docket_status docket_sqlite_begin(docket_store *store, struct sqlite3 *db, docke
     docket__sqlite *self = sqlite_of(store);
     status = check_connection(self, db, error);
     if (status == DOCKET_OK) {
-        status = docket__side_take(&self->side, self->options.busy_timeout_ms, error);
+        status = docket__side_take(&self->side, self->options.busy_timeout_ms, 0, error);
         error->transient = error->transient != 0;
     }
     if (status != DOCKET_OK) {

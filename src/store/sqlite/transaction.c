@@ -323,10 +323,9 @@ docket_status docket__sqlite_transaction_begin(void *handle, const docket_addres
     *made = (step_transaction){.store = self, .limit_ms = transaction->limit_ms};
     docket_status status = open_connection(made, error);
     if (status == DOCKET_OK) {
-        status = docket__side_take(&self->side, self->options.busy_timeout_ms, error);
+        status = docket__side_take(&self->side, self->options.busy_timeout_ms, made->limit_ms, error);
     }
     if (status == DOCKET_OK) {
-        docket__side_announce(&self->side, made->limit_ms);
         status = begin(made, address, &transaction->existing, error);
         if (status != DOCKET_OK) {
             roll_back(made);
