@@ -178,8 +178,7 @@ typedef struct docket_test_store_options {
     const docket_backend *backend;     /* or a backend of the test's own, */
     void *self;                        /* with its handle, which is closed with the store */
     const docket_store_options *store; /* options of both */
-    bool
-        writer_thread; /* commits of a memory store happen as those of a database: in groups, on a thread of their own */
+    bool writer_thread; /* a memory store takes commits as a database does: in groups, on a thread of their own */
 } docket_test_store_options;
 
 #define DOCKET_TEST_STORE_OPTIONS_INIT .struct_size = sizeof(docket_test_store_options)
@@ -351,11 +350,11 @@ DOCKET_API void docket_test_memory_refuse(docket_test_refusal how, uint64_t numb
  * Returns: whether a request was refused since docket_test_memory_refuse. */
 DOCKET_API bool docket_test_memory_permit(void);
 
-/** What was asked for since docket_test_memory_start. */
+/** What was asked for. The default pool, made at the first execution, stays live until the program ends. */
 typedef struct docket_test_memory {
-    uint64_t requests;
-    uint64_t largest_bytes; /* one request */
-    int64_t live; /* blocks of this process that are not yet released; below 0 if more were that are older */
+    uint64_t requests;      /* since docket_test_memory_start or _refuse */
+    uint64_t largest_bytes; /* the largest of these that was granted */
+    int64_t live; /* blocks that this process took since docket_test_memory_start, less those that it gave back */
 } docket_test_memory;
 
 /** Reads the counts.
