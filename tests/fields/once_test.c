@@ -550,6 +550,35 @@ static void inside_another_execution(void **state)
     docket_graph_free(of.nested);
 }
 
+/* Each item is a slot of its own, by its inputs: equal ones share it. */
+static void per_item(void **state)
+{
+    site *self = *state;
+    bank of = {.answers = {DOCKET_FAILED}};
+    const Order orders[] = {{.number = 1}, {.number = 2}, {.number = 1}, {.number = 3}, {.number = 4}};
+    docket_graph *graph = bank_graph(site_open(self, NULL), &of,
+                                     (docket_step_options){ONCE, .max_attempts = 3, .max_concurrency = 2});
+    const docket_request request = {DOCKET_REQUEST_INIT, .execution_id = "batch", .output = DOCKET_OF(Receipt),
+                                    DOCKET_INPUTS(DOCKET_ITEMS(Order, orders, 5))};
+    for (int pass = 0; pass < 2; pass++) {
+        assert_status(DOCKET_OK, run_for_status(graph, &request));
+        assert_int_equal(of.entries, 5); /* four orders, one of them with a failure first */
+        assert_int_equal(list_doubts(self->store).count, 0);
+    }
+    docket_graph_free(graph);
+    of = (bank){.raw = DOCKET_TIMEOUT};
+    graph = bank_graph(self->store, &of, (docket_step_options){ONCE, .max_concurrency = 1});
+    const docket_request doubtful = {DOCKET_REQUEST_INIT, .execution_id = "doubtful", .output = DOCKET_OF(Receipt),
+                                     .on_item_error = DOCKET_COLLECT,
+                                     DOCKET_INPUTS(DOCKET_ITEMS(Order, orders, 5))};
+    assert_status(DOCKET_FAILED, run_for_status(graph, &doubtful));
+    of.raw = DOCKET_OK;
+    assert_status(DOCKET_IN_DOUBT, run_for_status(graph, &doubtful));
+    assert_int_equal(of.entries, 4);
+    assert_int_equal(list_doubts(self->store).count, 4);
+    docket_graph_free(graph);
+}
+
 static void observers_hear_of_doubt(void **state)
 {
     site *self = *state;
@@ -575,8 +604,8 @@ static docket_test_store *open_faulty(bool writer_thread)
 {
     docket_test_store *faulty = NULL;
     const docket_store_options options = {DOCKET_STORE_OPTIONS_INIT, .retry_budget_ms = -1};
-    const docket_test_store_options test = {
-        DOCKET_TEST_STORE_OPTIONS_INIT, .store = &options, .writer_thread = writer_thread};
+    const docket_test_store_options test = {DOCKET_TEST_STORE_OPTIONS_INIT, .store = &options,
+                                            .writer_thread = writer_thread};
     assert_status(DOCKET_OK, docket_test_store_open(&faulty, &test, NULL));
     return faulty;
 }
@@ -649,6 +678,7 @@ int main(void)
         SITE_EACH_STORE(settling_takes_what_fits_and_no_more),
         SITE_EACH_STORE(a_fallback_knows_that_nothing_happened),
         SITE_EACH_STORE(inside_another_execution),
+        SITE_EACH_STORE(per_item),
         SITE_EACH_STORE(observers_hear_of_doubt),
         cmocka_unit_test(each_commit_may_fail),
         cmocka_unit_test(too_large_a_value_is_in_doubt),
