@@ -214,7 +214,7 @@ typedef struct docket_backend {
                                        docket_error *error);
 
     /** Ends a transaction and frees it, in every case. With `commit`, which has a record, writes it as `commit` does, in
-     * this transaction: what the step did and its record are durable together when it returns DOCKET_OK, with
+     * this transaction, and if it has an intent, this first (DOCKET_CONFLICT as there): what the step did and its record are durable together when it returns DOCKET_OK, with
      * commit->status DOCKET_OK and no commit->existing; else neither is there. NULL rolls back. DOCKET_TIMEOUT: the
      * transaction was rolled back at its limit. DOCKET_FAILED: the step has ended it, or the database refuses what it
      * did. From the thread that began it. */

@@ -143,6 +143,7 @@ struct docket_ctx {
     docket__write write;
     int64_t write_started_ns;
     docket_transaction transaction; /* of the attempt, while `self` is not NULL */
+    docket_intent intent;           /* of it: holds the effect's slot with the record */
     atomic_int handoff;    /* who goes on after a commit: the second to arrive */
     uint8_t input_digests[DOCKET_MAX_INPUTS][32];
     bool admitted;      /* it holds a place inside a step that takes so many items at a time */

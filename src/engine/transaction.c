@@ -1,9 +1,24 @@
 #include "engine/transaction.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "engine/effect.h"
 #include "engine/subject.h"
+#include "store/effect.h"
 #include <docket/sqlite.h>
 #include <string.h>
+
+/* Nobody can write now: what is not in the slot does not come into it. */
+static docket_status check_slot(docket_ctx *ctx)
+{
+    docket_effect found = {.state = DOCKET_EFFECT_FREE};
+    docket_status status = docket__subject_effect(ctx, &ctx->intent, &ctx->failure);
+    if (status == DOCKET_OK && docket__store_has_effects(ctx->step->options.store)) {
+        ctx->intent.token = docket__effect_token();
+        status = docket__store_effect(ctx->step->options.store, ctx->intent.slot, ctx->execution->deadline_ms,
+                                      &found, &ctx->scratch, &ctx->failure);
+    }
+    return status == DOCKET_OK && found.state != DOCKET_EFFECT_FREE ? docket__effect_refuse(ctx, &found) : status;
+}
 
 docket__attempt_outcome docket__transaction_begin(docket_ctx *ctx)
 {
@@ -21,13 +36,18 @@ docket__attempt_outcome docket__transaction_begin(docket_ctx *ctx)
         return DOCKET__ATTEMPT_FAILED;
     }
     bool stops = docket__schedule_stops(ctx->execution); /* it may have waited long */
-    if (!stops && transaction->existing == NULL) {
-        return DOCKET__ATTEMPT_OK;
+    docket__attempt_outcome outcome = transaction->existing != NULL  ? DOCKET__ATTEMPT_FOUND
+                                      : stops                        ? DOCKET__ATTEMPT_STOPPED
+                                      : check_slot(ctx) != DOCKET_OK ? DOCKET__ATTEMPT_FAILED
+                                                                     : DOCKET__ATTEMPT_OK;
+    if (outcome == DOCKET__ATTEMPT_OK) {
+        return outcome;
     }
+    docket_error ignored = DOCKET_ERROR_INIT;
     ctx->woken_record = transaction->existing;
     transaction->existing = NULL;
-    docket__store_transaction_end(store, transaction, NULL, error);
-    return ctx->woken_record != NULL ? DOCKET__ATTEMPT_FOUND : DOCKET__ATTEMPT_STOPPED;
+    docket__store_transaction_end(store, transaction, NULL, &ignored);
+    return outcome;
 }
 
 static docket_status record(docket_ctx *ctx, docket_status status)
@@ -66,6 +86,7 @@ docket_status docket__transaction_end(docket_ctx *ctx, docket_status status)
     ctx->write_started_ns = docket__observed(ctx->execution) ? docket__clock_monotonic_ns() : 0;
     ctx->write.error = &ctx->failure;
     *commit = docket__ctx_commit(ctx);
+    commit->intent = docket__store_has_effects(store) ? &ctx->intent : NULL;
     recorded = docket__store_transaction_end(store, &ctx->transaction, commit, &ctx->failure);
     if (recorded != DOCKET_OK) {
         docket__subject_forget_digest(ctx->node);

@@ -176,6 +176,48 @@ static void a_result_too_large_leaves_no_effect(void **state)
     shop_close(&self);
 }
 
+/* ---- One slot ---- */
+
+static docket_status sell_in_two_versions(shop *self, uint32_t version, const char *id, int64_t number,
+                                          docket_error *error)
+{
+    docket_step changed = sell_step;
+    changed.version = version;
+    const Order order = {number};
+    docket_result *result = NULL;
+    const docket_step_options options = shop_options(self);
+    docket_graph *graph = graph_of_one(&(docket_graph_options){DOCKET_GRAPH_OPTIONS_INIT, .store = self->at->store},
+                                       &changed, &options);
+    docket_status status =
+        docket_execute(graph,
+                       &(docket_request){DOCKET_REQUEST_INIT, .execution_id = id, .output = DOCKET_OF(Receipt),
+                                         DOCKET_INPUTS(DOCKET_IN(Order, &order))},
+                       &result, error);
+    docket_result_free(result);
+    docket_graph_free(graph);
+    return status;
+}
+
+static void an_execution_does_it_once(void **state)
+{
+    shop self = shop_open(state, NULL);
+    docket_error error = DOCKET_ERROR_INIT;
+    assert_status(DOCKET_OK, sell_in_two_versions(&self, 1, "one", 1, &error));
+    assert_status(DOCKET_CONFLICT, sell_in_two_versions(&self, 1, "one", 2, &error));
+    assert_contains(error.message, "another input Order");
+    assert_status(DOCKET_CONFLICT, sell_in_two_versions(&self, 2, "one", 1, &error));
+    assert_contains(error.message, "version 1 (now 2)");
+    assert_int_equal(self.entries, 1);
+    assert_int_equal(shop_sales(&self), 1);
+    assert_status(DOCKET_OK, sell_in_two_versions(&self, 2, "two", 1, &error));
+    const docket_checkpoint_filter filter = {DOCKET_CHECKPOINT_FILTER_INIT, .execution_id = "one"};
+    assert_status(DOCKET_OK, docket_checkpoint_forget(self.at->store, &filter, NULL, &error));
+    assert_status(DOCKET_OK, sell_in_two_versions(&self, 2, "one", 1, &error));
+    assert_int_equal(shop_sales(&self), 3);
+    assert_int_equal(shop_number(self.db, "SELECT count(*) FROM docket_intent"), 0);
+    shop_close(&self);
+}
+
 /* ---- Faults of the store ---- */
 
 static void each_fault_leaves_both_or_neither(void **state)
@@ -436,6 +478,7 @@ int main(void)
         SITE_SQLITE(a_failure_that_is_an_absence_leaves_no_effect),
         SITE_SQLITE(what_is_not_to_be_recorded_is_not_done),
         SITE_SQLITE(a_result_too_large_leaves_no_effect),
+        SITE_SQLITE(an_execution_does_it_once),
         SITE_SQLITE(each_fault_leaves_both_or_neither),
         SITE_SQLITE(savepoints_are_the_steps),
         SITE_SQLITE(the_step_cannot_end_the_transaction),

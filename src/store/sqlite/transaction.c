@@ -356,12 +356,29 @@ static void reset_statements(sqlite3 *db)
     }
 }
 
+/* A record takes its slot from an intent; here both come in one transaction. */
+static docket_status take_slot(docket__sqlite *self, docket_commit *commit, int64_t now_ms, docket_error *error)
+{
+    docket_commit intent = *commit;
+    if (commit->intent == NULL) {
+        return DOCKET_OK;
+    }
+    intent.kind = DOCKET_COMMIT_INTENT;
+    docket_status status = docket__sqlite_commit_one(self, &intent, now_ms, error);
+    commit->status = intent.status;
+    return status;
+}
+
 static docket_status record(step_transaction *transaction, docket_commit *commit, docket_error *error)
 {
     docket__sqlite *self = transaction->store;
     docket__ids_clear(&self->ids);
     self->writer = &transaction->connection;
-    docket_status status = docket__sqlite_commit_one(self, commit, docket__wall_now_ms(&self->wall), error);
+    int64_t now_ms = docket__wall_now_ms(&self->wall);
+    docket_status status = take_slot(self, commit, now_ms, error);
+    if (status == DOCKET_OK && commit->status == DOCKET_OK) {
+        status = docket__sqlite_commit_one(self, commit, now_ms, error);
+    }
     self->writer = &self->own;
     docket__ids_clear(&self->ids);
     return status;
