@@ -129,8 +129,9 @@ enum {
     DOCKET_BACKEND_DURABLE = 1u, /* records outlive the process */
     DOCKET_BACKEND_INLINE = 2u,  /* commit never blocks on I/O: docket calls it on the step's thread, one at a time,
                                     without a writer thread */
-    DOCKET_BACKEND_LEASES = 4u   /* other machines may write: acquire, renew and release are set. Reserved: this
-                                    version answers DOCKET_UNSUPPORTED to a backend that has it */
+    DOCKET_BACKEND_LEASES = 4u,  /* other machines may write: claims are leases, renew is set. Reserved: this version
+                                    answers DOCKET_UNSUPPORTED to a backend that has it */
+    DOCKET_BACKEND_CLAIMS = 8u   /* others may claim keys too: acquire, release, await and interrupt are set */
 };
 
 /** A transaction of a store's own database in which one attempt of a transactional step runs. */
@@ -221,15 +222,28 @@ typedef struct docket_backend {
     docket_status (*transaction_end)(void *self, docket_transaction *transaction, docket_commit *commit,
                                      docket_error *error);
 
-    /** Takes the claim on a key for `lease->duration_ms` and sets its fence. Atomic with respect to commit.
-     * DOCKET_CONFLICT: another owner holds it. With DOCKET_BACKEND_LEASES only. */
+    /** Takes the claim on a key and, with leases, for `lease->duration_ms`; sets its fence, which is 0 without leases.
+     * Atomic with respect to commit. Does not wait: DOCKET_CONFLICT: another owner holds it, or this handle does; the
+     * error is not set then. With DOCKET_BACKEND_CLAIMS only, as the next but renew. */
     docket_status (*acquire)(void *self, const docket_key *key, docket_lease *lease, docket_error *error);
 
     /** Extends a claim that is still held. DOCKET_CLAIM_LOST: it is not. With DOCKET_BACKEND_LEASES only. */
     docket_status (*renew)(void *self, const docket_key *key, docket_lease *lease, docket_error *error);
 
-    /** Gives a claim back; nothing happens if it is not held with this fence. With DOCKET_BACKEND_LEASES only. */
+    /** Gives a claim back; nothing happens if it is not held with this fence. */
     docket_status (*release)(void *self, const docket_key *key, const docket_lease *lease, docket_error *error);
+
+    /** Waits until one of these keys may be free, which acquire has refused, until interrupt is called, or for
+     * `timeout_ms`; sets for each whether it may be. A dead owner's key counts as free. One thread at a time. */
+    docket_status (*await)(void *self, const docket_key *keys, size_t count, bool *maybe_free, int64_t timeout_ms,
+                           docket_error *error);
+
+    /** Makes a running or the next await return. */
+    void (*interrupt)(void *self);
+
+    /** A number that changes at least whenever somebody gives a claim on this key back; a look-up made while it stayed
+     * the same holds. Optional: without it docket looks up again after every claim. */
+    uint64_t (*releases)(void *self, const docket_key *key);
 
     /** Frees the handle. No other call runs or follows. */
     void (*close)(void *self);

@@ -382,7 +382,7 @@ static bool find_recorded(docket__node *node, docket__node **next)
     docket_ctx *ctx = node->ctx;
     docket_error *error = &ctx->failure;
     for (;;) {
-        uint64_t releases = docket__claims_releases(docket__store_claims(ctx->step->options.store));
+        uint64_t releases = docket__claims_releases(docket__store_claims(ctx->step->options.store), &ctx->holder.key);
         docket_record *record = NULL;
         const char *reason = NULL;
         docket_status status = docket__lookup_find(ctx, &record, &reason, error);

@@ -2,14 +2,18 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "store/lookout.h"
 #include <string.h>
 
 typedef struct docket__claim docket__claim;
 struct docket__claim {
-    docket__claim *next; /* in its bucket */
-    const docket__holder *owner;
+    docket__claim *next;         /* in its bucket */
+    const docket__holder *owner; /* NULL = it is away */
     docket_key key;
+    docket_lease lease;
     docket__waiter *first, **last;
+    docket__claim *next_away, **link_away; /* link_away is NULL unless it stands in the list */
+    bool asked;                            /* a thread is inside the backend for it */
 };
 
 enum { FIRST_BUCKETS = 64 };
@@ -40,28 +44,35 @@ static docket__claim **find(const docket__claims *claims, const docket_key *key)
     return link;
 }
 
-docket_status docket__claims_init(docket__claims *claims)
+docket_status docket__claims_init(docket__claims *claims, const docket_backend *backend, void *self)
 {
     memset(claims, 0, sizeof *claims);
+    bool has_claims = (backend->capabilities & DOCKET_BACKEND_CLAIMS) != 0;
+    claims->backend = has_claims ? backend : NULL;
+    claims->self = self;
     claims->buckets = docket__allocate_array(FIRST_BUCKETS, sizeof(docket__claim *));
     if (claims->buckets == NULL) {
         return DOCKET_NO_MEMORY;
     }
     claims->bucket_count = FIRST_BUCKETS;
     pthread_mutex_init(&claims->lock, NULL);
+    pthread_cond_init(&claims->changed, NULL);
     return DOCKET_OK;
 }
 
 void docket__claims_destroy(docket__claims *claims)
 {
+    pthread_cond_destroy(&claims->changed);
     pthread_mutex_destroy(&claims->lock);
     docket__free(claims->buckets);
     claims->buckets = NULL;
 }
 
-uint64_t docket__claims_releases(const docket__claims *claims)
+uint64_t docket__claims_releases(const docket__claims *claims, const docket_key *key)
 {
-    return atomic_load_explicit(&claims->releases, memory_order_acquire);
+    uint64_t releases = atomic_load_explicit(&claims->releases, memory_order_acquire);
+    bool beyond = claims->backend != NULL && claims->backend->releases != NULL;
+    return beyond ? releases + claims->backend->releases(claims->self, key) : releases;
 }
 
 /* A table that cannot grow still works, with longer chains. */
@@ -87,11 +98,11 @@ static void grow(docket__claims *claims)
     docket__free(old);
 }
 
-static bool insert(docket__claims *claims, docket__holder *holder)
+static docket__claim *insert(docket__claims *claims, docket__holder *holder)
 {
     docket__claim *claim = docket__allocate(sizeof *claim);
     if (claim == NULL) {
-        return false;
+        return NULL;
     }
     if (claims->count >= claims->bucket_count) {
         grow(claims);
@@ -104,7 +115,60 @@ static bool insert(docket__claims *claims, docket__holder *holder)
     *bucket = claim;
     claims->count++;
     atomic_store(&holder->claims, claims);
-    return true;
+    return claim;
+}
+
+static void remove_claim(docket__claims *claims, docket__claim *claim)
+{
+    docket__claim **link = find(claims, &claim->key);
+    *link = claim->next;
+    claims->count--;
+    docket__free(claim);
+}
+
+/* Claims that are away. */
+
+static void put_away(docket__claims *claims, docket__claim *claim)
+{
+    claim->owner = NULL;
+    claim->next_away = claims->away;
+    claim->link_away = &claims->away;
+    if (claims->away != NULL) {
+        claims->away->link_away = &claim->next_away;
+    }
+    claims->away = claim;
+    claims->away_count++;
+    pthread_cond_signal(&claims->changed);
+}
+
+static void bring_back(docket__claims *claims, docket__claim *claim)
+{
+    *claim->link_away = claim->next_away;
+    if (claim->next_away != NULL) {
+        claim->next_away->link_away = claim->link_away;
+    }
+    claim->link_away = NULL;
+    claims->away_count--;
+}
+
+static void forget_if_unwanted(docket__claims *claims, docket__claim *claim)
+{
+    if (claim->link_away != NULL && claim->first == NULL && !claim->asked) {
+        bring_back(claims, claim);
+        remove_claim(claims, claim);
+    }
+}
+
+size_t docket__claims_list_away(const docket__claims *claims, docket_key *keys, size_t capacity)
+{
+    size_t count = 0;
+    for (const docket__claim *claim = claims->away; claim != NULL; claim = claim->next_away) {
+        if (count < capacity) {
+            keys[count] = claim->key;
+        }
+        count++;
+    }
+    return count;
 }
 
 /* Cycles. */
@@ -213,6 +277,65 @@ static docket__claim_outcome wait_for(docket__claims *claims, docket__claim *cla
 
 /* Taking and releasing. */
 
+static void unqueue(docket__waiter *waiter)
+{
+    waiter->queued = false;
+    pthread_mutex_lock(&waits_lock);
+    withdraw(waiter);
+    pthread_mutex_unlock(&waits_lock);
+}
+
+static void give_back(docket__claims *claims, const docket_key *key, const docket_lease *lease)
+{
+    docket_error ignored = DOCKET_ERROR_INIT; /* a lease runs out by itself, a lock goes with its process */
+    (void)claims->backend->release(claims->self, key, lease, &ignored);
+}
+
+/* Makes the first who waits the owner; it is told by the caller, without the lock. */
+static docket__waiter *inherit(docket__claims *claims, docket__claim *claim)
+{
+    docket__waiter *heir = claim->first;
+    if (heir != NULL) {
+        claim->first = heir->next;
+        claim->last = claim->first == NULL ? &claim->first : claim->last;
+        heir->next = NULL;
+        unqueue(heir);
+        claim->owner = heir->holder;
+        heir->holder->lease = claim->lease;
+        atomic_store(&heir->holder->claims, claims);
+    }
+    return heir;
+}
+
+/* The claim beyond this handle, for the one who has just become the owner here. */
+static docket_status take_beyond(docket__claims *claims, docket__claim *claim, docket__holder *holder,
+                                 docket__waiter *waiter, docket__claim_outcome *outcome, docket_error *error)
+{
+    docket_status status = claims->backend->acquire(claims->self, &claim->key, &claim->lease, error);
+    if (status == DOCKET_OK) {
+        holder->lease = claim->lease;
+        *outcome = DOCKET__CLAIM_OWNED;
+        return DOCKET_OK;
+    }
+    if (!docket__lookout_start(claims->lookout)) {
+        status = docket__error_set(error, DOCKET_NO_MEMORY, "the store's watcher thread cannot be started");
+    }
+    pthread_mutex_lock(&claims->lock);
+    atomic_store(&holder->claims, NULL);
+    if (status == DOCKET_CONFLICT) {
+        put_away(claims, claim);
+        *outcome = wait_for(claims, claim, waiter, error);
+        forget_if_unwanted(claims, claim);
+        status = DOCKET_OK;
+    } else {
+        put_away(claims, claim); /* whoever waits here meanwhile may fare better */
+        forget_if_unwanted(claims, claim);
+    }
+    pthread_mutex_unlock(&claims->lock);
+    claims->backend->interrupt(claims->self);
+    return status;
+}
+
 docket_status docket__claim_take(docket__claims *claims, docket__holder *holder, docket__waiter *waiter,
                                  uint64_t releases, docket__claim_outcome *outcome, bool *stale,
                                  docket_error *error)
@@ -220,24 +343,54 @@ docket_status docket__claim_take(docket__claims *claims, docket__holder *holder,
     docket_status status = DOCKET_OK;
     pthread_mutex_lock(&claims->lock);
     docket__claim *claim = *find(claims, &holder->key);
+    docket__claim *made = NULL;
     if (claim != NULL) {
         *outcome = wait_for(claims, claim, waiter, error);
-    } else if (insert(claims, holder)) {
-        *outcome = DOCKET__CLAIM_OWNED;
-        *stale = docket__claims_releases(claims) != releases;
     } else {
-        status = docket__error_no_memory(error);
+        made = insert(claims, holder);
+        *outcome = DOCKET__CLAIM_OWNED;
+        status = made != NULL ? DOCKET_OK : docket__error_no_memory(error);
     }
     pthread_mutex_unlock(&claims->lock);
+    if (made != NULL && claims->backend != NULL) {
+        status = take_beyond(claims, made, holder, waiter, outcome, error);
+    }
+    *stale = docket__claims_releases(claims, &holder->key) != releases ||
+             (claims->backend != NULL && claims->backend->releases == NULL);
     return status;
 }
 
-static void unqueue(docket__waiter *waiter)
+bool docket__claims_retry(docket__claims *claims, const docket_key *key)
 {
-    waiter->queued = false;
-    pthread_mutex_lock(&waits_lock);
-    withdraw(waiter);
-    pthread_mutex_unlock(&waits_lock);
+    docket_lease lease = {0};
+    docket_error error = DOCKET_ERROR_INIT;
+    pthread_mutex_lock(&claims->lock);
+    docket__claim *claim = *find(claims, key);
+    if (claim == NULL || claim->link_away == NULL) {
+        pthread_mutex_unlock(&claims->lock);
+        return true;
+    }
+    claim->asked = true;
+    pthread_mutex_unlock(&claims->lock);
+    docket_status status = claims->backend->acquire(claims->self, key, &lease, &error);
+    pthread_mutex_lock(&claims->lock);
+    claim->asked = false;
+    docket__waiter *heir = NULL;
+    bool wanted = claim->first != NULL;
+    if (status == DOCKET_OK && wanted) {
+        bring_back(claims, claim);
+        claim->lease = lease;
+        heir = inherit(claims, claim);
+    }
+    forget_if_unwanted(claims, claim);
+    pthread_mutex_unlock(&claims->lock);
+    if (status == DOCKET_OK && !wanted) {
+        give_back(claims, key, &lease);
+    }
+    if (heir != NULL) {
+        heir->wake(heir, NULL, NULL);
+    }
+    return status == DOCKET_OK;
 }
 
 bool docket__claim_forsake(docket__claims *claims, docket__waiter *waiter)
@@ -255,6 +408,7 @@ bool docket__claim_forsake(docket__claims *claims, docket__waiter *waiter)
             claim->last = link;
         }
         unqueue(waiter);
+        forget_if_unwanted(claims, claim);
     }
     pthread_mutex_unlock(&claims->lock);
     return queued;
@@ -264,8 +418,9 @@ void docket__claim_show_owner(docket__claims *claims, const docket__waiter *wait
                               void (*look)(void *arg, const docket__holder *owner), void *arg)
 {
     pthread_mutex_lock(&claims->lock);
-    if (waiter->queued) {
-        look(arg, (*find(claims, &waiter->key))->owner);
+    const docket__claim *claim = waiter->queued ? *find(claims, &waiter->key) : NULL;
+    if (claim != NULL && claim->owner != NULL) {
+        look(arg, claim->owner);
     }
     pthread_mutex_unlock(&claims->lock);
 }
@@ -300,6 +455,7 @@ static docket__waiter *settle(docket__claims *claims, docket__claim *claim, cons
     }
     if (*heir != NULL) {
         claim->owner = (*heir)->holder;
+        (*heir)->holder->lease = claim->lease;
         atomic_store(&(*heir)->holder->claims, claims);
     }
     return told;
@@ -309,18 +465,19 @@ void docket__claim_release(docket__claims *claims, docket__holder *holder, const
                            const docket_error *failure)
 {
     pthread_mutex_lock(&claims->lock);
-    docket__claim **link = find(claims, &holder->key);
-    docket__claim *claim = *link;
+    docket__claim *claim = *find(claims, &holder->key);
     docket__waiter *heir = NULL;
     docket__waiter *told = settle(claims, claim, record, failure, &heir);
+    const docket_lease lease = claim->lease;
     if (heir == NULL) {
-        *link = claim->next;
-        claims->count--;
-        docket__free(claim);
+        remove_claim(claims, claim);
     }
     atomic_store(&holder->claims, NULL);
     atomic_fetch_add_explicit(&claims->releases, 1, memory_order_release);
     pthread_mutex_unlock(&claims->lock);
+    if (heir == NULL && claims->backend != NULL) {
+        give_back(claims, &holder->key, &lease);
+    }
     while (told != NULL) {
         docket__waiter *next = told->next;
         told->wake(told, record, record == NULL ? failure : NULL);

@@ -1,4 +1,4 @@
-/* Claims: who computes a key now, among the threads of this process.
+/* Claims: who computes a key now.
  *
  * A claim is taken before a step is entered and released after its result is durable (or its failure final). Whoever
  * comes in between becomes a waiter: a small structure with a callback, no thread. On release every waiter is handed
@@ -6,6 +6,11 @@
  *
  * A step that begins a nested execution may come to wait for a key while it holds one. Waits are published in one list
  * for the process, so that a wait that would close a cycle is refused instead: see docket__claim_take.
+ *
+ * On a store whose backend has claims of its own, with other handles, processes or machines, the first local claimant
+ * takes that one as well. If another has it, the local claim is *away*: nobody here owns it, all who want it wait, and the
+ * store's watcher thread (lookout.h) tries again when it may be free. Then the first of them inherits it, and looks up
+ * again.
  *
  * Locks: `claims->lock` protects one store's table, `waits` (in claim.c) the published waits of the process; waits
  * nests inside claims->lock. Callbacks run without either. */
@@ -21,6 +26,7 @@ typedef struct docket__holder {
     const struct docket__holder *parent;
     _Atomic(const void *) claims; /* the table in which `key` is held; NULL = this attempt holds none */
     docket_key key;
+    docket_lease lease;           /* of the claim beyond this handle */
     const char *step;             /* for messages */
     const void *tree;             /* the root execution: waiters of the same tree share a final failure */
 } docket__holder;
@@ -51,15 +57,21 @@ typedef struct docket__claims {
     pthread_mutex_t lock;
     struct docket__claim **buckets;
     size_t bucket_count, count;
+    const docket_backend *backend; /* with claims of its own, or NULL */
+    void *self;
+    struct docket__claim *away; /* those that somebody beyond this handle has */
+    size_t away_count;
+    struct docket__lookout *lookout;
+    pthread_cond_t changed; /* for the watcher: a claim is away, or the end */
     atomic_uint_fast64_t releases; /* grows with every release: a look-up made since an unchanged count still holds */
 } docket__claims;
 
-docket_status docket__claims_init(docket__claims *claims);
+docket_status docket__claims_init(docket__claims *claims, const docket_backend *backend, void *self);
 /* No claim is held any more. */
 void docket__claims_destroy(docket__claims *claims);
 
-/* How many claims have been released so far; read it before a look-up. */
-uint64_t docket__claims_releases(const docket__claims *claims);
+/* A number that changes whenever a claim on this key is released; read it before a look-up. */
+uint64_t docket__claims_releases(const docket__claims *claims, const docket_key *key);
 
 /* Takes the claim on `holder->key`, or queues the waiter, or says that waiting would close a cycle and writes the keys
  * into the error. On DOCKET__CLAIM_OWNED holder->claims is set and `*stale` tells whether a claim was released since
@@ -79,5 +91,13 @@ void docket__claim_show_owner(docket__claims *claims, const docket__waiter *wait
  * others becomes the owner. Neither: the first waiter becomes the owner. */
 void docket__claim_release(docket__claims *claims, docket__holder *holder, const docket_record *record,
                            const docket_error *failure);
+
+/* The watcher's. */
+
+/* Copies the keys that are away, up to `capacity`; returns how many there are. With claims->lock held. */
+size_t docket__claims_list_away(const docket__claims *claims, docket_key *keys, size_t capacity);
+
+/* Tries to get a claim that is away, and hands it to the first who waits. False: somebody still has it. */
+bool docket__claims_retry(docket__claims *claims, const docket_key *key);
 
 #endif

@@ -53,7 +53,7 @@ static docket__claim_outcome take(docket__claims *claims, person *self)
     docket__claim_outcome outcome = DOCKET__CLAIM_CYCLE;
     self->waiter = (docket__waiter){.holder = &self->holder, .wake = wake};
     assert_status(DOCKET_OK, docket__claim_take(claims, &self->holder, &self->waiter,
-                                                docket__claims_releases(claims), &outcome, &stale, &refusal));
+                                                docket__claims_releases(claims, &self->holder.key), &outcome, &stale, &refusal));
     self->owns = outcome == DOCKET__CLAIM_OWNED;
     assert_false(stale);
     return outcome;
@@ -67,9 +67,11 @@ static void give_back(docket__claims *claims, person *self, const docket_record 
     assert_null(self->holder.claims);
 }
 
+static const docket_backend alone = {.struct_size = sizeof(docket_backend)};
+
 static void claims_begin(docket__claims *claims)
 {
-    assert_status(DOCKET_OK, docket__claims_init(claims));
+    assert_status(DOCKET_OK, docket__claims_init(claims, &alone, NULL));
 }
 
 static void claims_end(docket__claims *claims)
@@ -96,9 +98,9 @@ static void test_a_record_is_for_all_who_wait(void **state)
         assert_null(waiters[i].holder.claims);
     }
     assert_int_equal(take(&claims, &other), DOCKET__CLAIM_OWNED);
-    assert_int_equal(docket__claims_releases(&claims), 0);
+    assert_int_equal(docket__claims_releases(&claims, &(docket_key){{0}}), 0);
     give_back(&claims, &owner, &record, NULL);
-    assert_int_equal(docket__claims_releases(&claims), 1);
+    assert_int_equal(docket__claims_releases(&claims, &(docket_key){{0}}), 1);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(waiters[i].woken, 1);
         assert_ptr_equal(waiters[i].record, &record);
@@ -121,7 +123,7 @@ static void test_a_look_up_before_a_release_is_stale(void **state)
     docket__claim_outcome outcome = DOCKET__CLAIM_CYCLE;
     person first = want(1, NULL, NULL);
     person second = want(2, NULL, NULL);
-    uint64_t before = docket__claims_releases(&claims);
+    uint64_t before = docket__claims_releases(&claims, &(docket_key){{0}});
     assert_int_equal(take(&claims, &first), DOCKET__CLAIM_OWNED);
     assert_status(DOCKET_OK,
                   docket__claim_take(&claims, &second.holder, &second.waiter, before, &outcome, &stale, &refusal));
@@ -433,7 +435,7 @@ static void test_without_memory_nothing_is_claimed(void **state)
     docket__claim_outcome outcome = DOCKET__CLAIM_CYCLE;
     docket_test_memory_start();
     docket_test_memory_refuse(DOCKET_TEST_REFUSE_ONE, 1);
-    assert_status(DOCKET_NO_MEMORY, docket__claims_init(&claims));
+    assert_status(DOCKET_NO_MEMORY, docket__claims_init(&claims, &alone, NULL));
     docket_test_memory_stop();
     claims_begin(&claims);
     person self = want(1, NULL, NULL);
@@ -557,7 +559,7 @@ static void test_threads_share_few_keys(void **state)
         left += threads[i].left;
     }
     assert_int_equal(owned + told + left, THREADS * threads[0].rounds);
-    assert_int_equal(docket__claims_releases(&in.claims), owned);
+    assert_int_equal(docket__claims_releases(&in.claims, &(docket_key){{0}}), owned);
     claims_end(&in.claims);
 }
 

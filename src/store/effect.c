@@ -55,7 +55,7 @@ bool docket__claim_try(docket__claims *claims, docket__holder *holder)
     visitor self = {.waiter = {.holder = holder, .wake = tell},
                     .lock = PTHREAD_MUTEX_INITIALIZER,
                     .told = PTHREAD_COND_INITIALIZER};
-    docket_status status = docket__claim_take(claims, holder, &self.waiter, docket__claims_releases(claims),
+    docket_status status = docket__claim_take(claims, holder, &self.waiter, docket__claims_releases(claims, &holder->key),
                                               &outcome, &stale, &ignored);
     bool taken = status == DOCKET_OK &&
                  (outcome == DOCKET__CLAIM_OWNED || (outcome == DOCKET__CLAIM_WAITING && leave(claims, &self)));

@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "store/depot.h"
 #include "store/queue.h"
+#include "store/lookout.h"
 
 struct docket_store {
     atomic_size_t references;
@@ -21,6 +22,7 @@ struct docket_store {
     _Atomic(pthread_t) transaction_thread; /* on which a step's transaction began, while `in_transaction` */
     atomic_bool in_transaction;
     docket__claims claims;
+    docket__lookout lookout;
     docket__queue queue;
     pthread_mutex_t facts_lock; /* guards the two below */
     docket__map facts;

@@ -99,7 +99,7 @@ static docket_status wrap_backend(docket_store **store, const char *name, const 
 {
     docket_store *made = docket__allocate(sizeof *made);
     char *copy = docket__duplicate(name);
-    if (made == NULL || copy == NULL || docket__claims_init(&made->claims) != DOCKET_OK) {
+    if (made == NULL || copy == NULL || docket__claims_init(&made->claims, backend, self) != DOCKET_OK) {
         docket__free(copy);
         docket__free(made);
         return docket__error_no_memory(error);
@@ -110,6 +110,8 @@ static docket_status wrap_backend(docket_store **store, const char *name, const 
         docket__free(made);
         return docket__error_no_memory(error);
     }
+    made->lookout = (docket__lookout){.claims = &made->claims, .store = made};
+    made->claims.lookout = &made->lookout;
     pthread_mutex_init(&made->facts_lock, NULL);
     made->facts = (docket__map){0};
     made->facts_memory = (docket_arena){0};
@@ -270,10 +272,13 @@ docket_status docket_store_open_backend(docket_store **store, const docket_backe
         return docket__error_set(error, DOCKET_INVALID, "the backend's struct_size is %zu, this docket's is %zu",
                                  backend->struct_size, sizeof *backend);
     }
+    bool has_claims = backend->acquire != NULL && backend->release != NULL && backend->await != NULL &&
+                      backend->interrupt != NULL;
     bool has_leases = backend->acquire != NULL && backend->renew != NULL && backend->release != NULL;
     if (backend->name == NULL || backend->lookup == NULL || backend->commit == NULL || backend->list == NULL ||
         backend->forget == NULL || backend->purge == NULL || backend->schema == NULL || backend->close == NULL ||
         ((backend->capabilities & DOCKET_BACKEND_LEASES) != 0 && !has_leases) ||
+        ((backend->capabilities & DOCKET_BACKEND_CLAIMS) != 0 && !has_claims) ||
         (backend->effect == NULL) != (backend->effects == NULL) ||
         (backend->transaction_begin == NULL) != (backend->transaction_end == NULL)) {
         return docket__error_set(error, DOCKET_INVALID, "the backend lacks a name or a required function");
@@ -310,6 +315,12 @@ docket_store *docket__store_ref(docket_store *store)
     return store;
 }
 
+static void destroy_watched(docket_store *store)
+{
+    docket__lookout_stop(&store->lookout);
+    destroy(store);
+}
+
 void docket__store_unref(docket_store *store)
 {
     if (store == NULL || atomic_fetch_sub_explicit(&store->references, 1, memory_order_acq_rel) != 1) {
@@ -319,11 +330,15 @@ void docket__store_unref(docket_store *store)
         return;
     }
     if (docket__queue_is_writer(&store->queue)) {
-        docket__queue_stop_later(&store->queue, destroy);
+        docket__queue_stop_later(&store->queue, destroy_watched);
         return;
     }
     docket__queue_stop(&store->queue);
-    destroy(store);
+    if (docket__lookout_is_watcher(&store->lookout)) {
+        docket__lookout_stop_later(&store->lookout, destroy);
+        return;
+    }
+    destroy_watched(store);
 }
 
 void docket_store_close(docket_store *store)

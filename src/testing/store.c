@@ -387,6 +387,25 @@ static docket_status release(void *arg, const docket_key *key, const docket_leas
                                       : settle(&met, self->below->release(self->self, key, lease, error), error);
 }
 
+static docket_status await(void *arg, const docket_key *keys, size_t count, bool *maybe_free, int64_t timeout_ms,
+                           docket_error *error)
+{
+    docket_test_store *self = arg;
+    return self->below->await(self->self, keys, count, maybe_free, timeout_ms, error);
+}
+
+static void interrupt(void *arg)
+{
+    docket_test_store *self = arg;
+    self->below->interrupt(self->self);
+}
+
+static uint64_t releases(void *arg, const docket_key *key)
+{
+    docket_test_store *self = arg;
+    return self->below->releases(self->self, key);
+}
+
 static void drop(docket_test_store *self)
 {
     if (atomic_fetch_sub(&self->references, 1) == 1) {
@@ -404,7 +423,7 @@ static void close_below(void *arg)
 }
 
 /* Of all functions of a backend: a new one must be passed on here as well. */
-_Static_assert(sizeof(docket_backend) == 19 * sizeof(void *), "docket_backend has changed: pass its functions on");
+_Static_assert(sizeof(docket_backend) == 22 * sizeof(void *), "docket_backend has changed: pass its functions on");
 
 static docket_backend make_face(const docket_test_store *self, bool writer_thread)
 {
@@ -429,6 +448,9 @@ static docket_backend make_face(const docket_test_store *self, bool writer_threa
         .acquire = below->acquire != NULL ? acquire : NULL,
         .renew = below->renew != NULL ? extend : NULL,
         .release = below->release != NULL ? release : NULL,
+        .await = below->await != NULL ? await : NULL,
+        .interrupt = below->interrupt != NULL ? interrupt : NULL,
+        .releases = below->releases != NULL ? releases : NULL,
         .close = close_below,
     };
 }

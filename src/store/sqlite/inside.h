@@ -18,6 +18,7 @@
 
 #include "base/map.h"
 #include "store/depot.h"
+#include "store/sqlite/board.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/lock.h"
 #include "store/sqlite/path.h"
@@ -63,6 +64,7 @@ struct docket__sqlite {
     char prefix[40];
     char *url;
     docket__side side;
+    docket__board board; /* of a read-only store: none */
     docket__depot *depot;
     docket__wall wall;
 

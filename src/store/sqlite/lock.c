@@ -13,7 +13,10 @@
 
 static const off_t first_signature = (off_t)1 << 62;
 
-enum { COMMIT_BYTE = 0, TURNSTILE_BYTE = 1, PRESENCE_BYTE = 2 };
+enum { COMMIT_BYTE = 0, TURNSTILE_BYTE = 1, PRESENCE_BYTE = 2, BOARD_BYTE = 3 };
+
+enum { BOARD_TIMEOUT_MS = 10000 };
+static const off_t first_seat = (off_t)1 << 32;
 static const int64_t transactions_begin = INT64_C(1) << 40;
 static const int64_t transactions_length = INT64_C(3) << 40; /* the last to begin, and as long as any */
 static const int64_t longest_transaction_ms = INT64_C(1) << 40;
@@ -301,6 +304,40 @@ void docket__side_close(docket__side *side)
 bool docket__side_is_last(docket__side *side)
 {
     return side->descriptor >= 0 && set_lock(side, F_WRLCK, PRESENCE_BYTE);
+}
+
+/* ---- The board and its seats ---- */
+
+docket_status docket__side_lock_board(docket__side *side, docket_error *error)
+{
+    return wait_for_lock(side, F_WRLCK, BOARD_BYTE, &(patience){.end_ns = after_ms(BOARD_TIMEOUT_MS)})
+               ? DOCKET_OK
+               : fail_lock(side, "the lock of the table of claims", BOARD_TIMEOUT_MS, error);
+}
+
+void docket__side_unlock_board(docket__side *side)
+{
+    set_lock(side, F_UNLCK, BOARD_BYTE);
+}
+
+docket__seat_lock docket__side_lock_seat(const docket__side *side, size_t seat)
+{
+    if (set_lock(side, F_WRLCK, first_seat + (off_t)seat)) {
+        return DOCKET__SEAT_LOCKED;
+    }
+    return is_taken_error(errno) ? DOCKET__SEAT_TAKEN : DOCKET__SEAT_FAILED;
+}
+
+/* If the kernel does not tell, it counts as locked: nothing may be taken from a live owner. */
+bool docket__side_is_seat_locked(const docket__side *side, size_t seat)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = first_seat + (off_t)seat, .l_len = 1};
+    return fcntl(side->descriptor, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+}
+
+docket_status docket__side_fail(const docket__side *side, const char *what, docket_error *error)
+{
+    return fail_lock(side, what, 0, error);
 }
 
 /* ---- The commit lock ---- */

@@ -1,11 +1,13 @@
 /* The side file (PATH-docket) and the commit lock.
  *
- * Open-file-description locks on three bytes of the side file; the bytes themselves are never written:
+ * Open-file-description locks on bytes of the side file:
  *   byte 0  the commit lock, held from before BEGIN to after COMMIT and over every checkpoint of the log, by one thread
  *           of one process at a time;
  *   byte 1  the turnstile: whoever wants the commit lock passes it first and holds it while waiting, so that a busy
  *           committer cannot take the lock again and again past a waiting one;
  *   byte 2  presence: shared by every open store; whoever can have it alone is the last one;
+ *   byte 3  the board (board.h), while it is made or looked at;
+ *   from byte 2^32 one for each seat (seat.h), held as long as the store that has it is open;
  *   from byte 2^40 up to 2^42, a range that no other transaction has: a step's transaction holds the commit lock. It begins at
  *           a random place and is as many bytes long as the transaction may last milliseconds, so that those who wait
  *           can tell one from the next, and a slow one from a stopped process.
@@ -68,6 +70,18 @@ docket_status docket__side_take(docket__side *side, int64_t timeout_ms, int64_t 
 
 /* From any thread. */
 void docket__side_give(docket__side *side);
+
+/* The lock under which the board is made. */
+docket_status docket__side_lock_board(docket__side *side, docket_error *error);
+void docket__side_unlock_board(docket__side *side);
+
+/* Tries for a seat's lock, and looks whether some other store holds it. */
+typedef enum docket__seat_lock { DOCKET__SEAT_LOCKED, DOCKET__SEAT_TAKEN, DOCKET__SEAT_FAILED } docket__seat_lock;
+docket__seat_lock docket__side_lock_seat(const docket__side *side, size_t seat);
+bool docket__side_is_seat_locked(const docket__side *side, size_t seat);
+
+/* A lock of the side file failed, as errno says. */
+docket_status docket__side_fail(const docket__side *side, const char *what, docket_error *error);
 
 /* True if no other store has the file open. Others that want to open it wait until docket__side_close. */
 bool docket__side_is_last(docket__side *side);

@@ -345,6 +345,9 @@ static docket_status open_to_write(docket__sqlite *self, docket__verdict verdict
         if (status == DOCKET_OK) {
             status = docket__side_sign(&self->side, &self->depot->owner, error);
         }
+        if (status == DOCKET_OK) {
+            status = docket__board_open(&self->board, &self->side, error);
+        }
         if (status != DOCKET_OK) {
             docket__connection_close(self->writer);
         }
@@ -443,8 +446,50 @@ static void close_store(void *handle)
     }
     docket__ids_clear(&self->ids);
     docket__connection_close(self->writer);
+    docket__board_close(&self->board);
     docket__side_close(&self->side);
     free_handle(self);
+}
+
+/* ---- Claims ---- */
+
+static docket_status acquire(void *handle, const docket_key *key, docket_lease *lease, docket_error *error)
+{
+    docket__sqlite *self = handle;
+    docket__owner dead;
+    (void)error;
+    *lease = (docket_lease){0};
+    return docket__board_take(&self->board, key, &dead);
+}
+
+static docket_status release(void *handle, const docket_key *key, const docket_lease *lease, docket_error *error)
+{
+    docket__sqlite *self = handle;
+    (void)lease;
+    (void)error;
+    docket__board_give(&self->board, key);
+    return DOCKET_OK;
+}
+
+static docket_status await(void *handle, const docket_key *keys, size_t count, bool *maybe_free, int64_t timeout_ms,
+                           docket_error *error)
+{
+    docket__sqlite *self = handle;
+    (void)error;
+    docket__board_await(&self->board, keys, count, maybe_free, timeout_ms);
+    return DOCKET_OK;
+}
+
+static void interrupt(void *handle)
+{
+    docket__sqlite *self = handle;
+    docket__board_stir(&self->board);
+}
+
+static uint64_t releases(void *handle, const docket_key *key)
+{
+    const docket__sqlite *self = handle;
+    return self->board.map == NULL ? 0 : docket__board_releases(&self->board, key);
 }
 
 static docket_status check_is_store(docket__sqlite *self, bool exists, docket_error *error)
@@ -523,7 +568,7 @@ docket_status docket__sqlite_delete(const char *path, docket_error *error)
 const docket_backend docket__sqlite_backend = {
     .struct_size = sizeof(docket_backend),
     .name = "sqlite",
-    .capabilities = DOCKET_BACKEND_DURABLE,
+    .capabilities = DOCKET_BACKEND_DURABLE | DOCKET_BACKEND_CLAIMS,
     .lookup = docket__sqlite_lookup,
     .scan = docket__sqlite_scan,
     .commit = docket__sqlite_commit,
@@ -536,5 +581,10 @@ const docket_backend docket__sqlite_backend = {
     .crashes = docket__sqlite_crashes,
     .transaction_begin = docket__sqlite_transaction_begin,
     .transaction_end = docket__sqlite_transaction_end,
+    .acquire = acquire,
+    .release = release,
+    .await = await,
+    .interrupt = interrupt,
+    .releases = releases,
     .close = close_store,
 };
