@@ -91,7 +91,7 @@ static docket_status fail(const docket__board *board, const char *what, int code
 {
     char reason[128];
     docket__error_set(error, DOCKET_STORE, "%s: %s: %s", board->side->path, what,
-                      strerror_r(code, reason, sizeof reason));
+                      code == ENOSPC ? "no space left on the disk" : strerror_r(code, reason, sizeof reason));
     error->code = code;
     error->transient = code == ENOSPC || code == ENOMEM;
     return DOCKET_STORE;
@@ -156,6 +156,10 @@ static docket_status map_file(docket__board *board, docket_error *error)
         return fail(board, "the table of claims", errno, error);
     }
     board->map = map;
+    /* A mapping holds on to the open file, and with it to the locks: a forked child must not have it. */
+    if (madvise(map, sizeof(board_map), MADV_DONTFORK) != 0) {
+        return fail(board, "the table of claims", errno, error);
+    }
     return DOCKET_OK;
 }
 
