@@ -92,6 +92,14 @@ typedef struct docket_error {
  * Returns: the length of the whole line without its NUL, like snprintf. */
 DOCKET_API size_t docket_error_format(const docket_error *error, char *line, size_t capacity);
 
+/** Writes an error: for callbacks that are handed one, such as a source of items or a backend. What the error held before
+ * is gone; the arguments may point into it. NULL is accepted.
+ *
+ * Threads: those that may use the error.
+ * Returns: `status`, to be returned on. */
+DOCKET_API docket_status docket_error_set(docket_error *error, docket_status status, const char *format, ...)
+    DOCKET_PRINTF(3, 4);
+
 DOCKET_END_DECLS
 
 #endif

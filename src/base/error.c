@@ -218,3 +218,12 @@ size_t docket_error_format(const docket_error *error, char *text, size_t capacit
     trim_cut(&written);
     return written.length;
 }
+
+docket_status docket_error_set(docket_error *error, docket_status status, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    docket__error_vset(error, status, format, arguments);
+    va_end(arguments);
+    return status;
+}

@@ -45,6 +45,7 @@ static void set_limit_error(const docket_ctx *ctx, docket_error *error, const ch
                       (long long)ctx->step->options.time_limit_ms, what);
     docket__error_set_step(error, ctx->step->info.name);
     docket__error_set_type(error, output_type(ctx)->type->name);
+    error->item_index = ctx->item_index;
     error->attempts = ctx->attempt;
 }
 

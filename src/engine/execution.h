@@ -160,6 +160,7 @@ struct docket__node {
     atomic_uint pending;
     uint8_t phase;
     bool pool_only;
+    bool broken;       /* an item has failed, so that its output will never be there */
     bool token_queued; /* its token is in the pool's queue; guarded by execution->lock */
 };
 

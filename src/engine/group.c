@@ -19,23 +19,26 @@ static bool init_group(docket__group *group, docket_execution *execution, uint32
     if (plan->source != DOCKET__NO_STEP) {
         const docket__graph_step *step = execution->plan->nodes[plan->source].step;
         group->holds = step->info.scope != DOCKET_SCOPE_NONE || step->info.max_attempts > 1;
-        group->keeps = group->keeps || group->holds;
     }
     for (uint32_t i = 0; i < execution->plan->output_count; i++) {
         uint32_t slot = execution->plan->output_slots[i];
         bool own = slot >= plan->first_slot && slot < plan->first_slot + plan->slot_count;
         group->keeps = group->keeps || (own && group->item_done == NULL);
     }
-    group->brought = docket__allocate_array(plan->slot_count, sizeof *group->brought);
     group->gates = docket__allocate_array(plan->stage_count, sizeof *group->gates);
     group->through = docket__allocate_array(plan->stage_count, sizeof *group->through);
     group->admissions = docket__allocate_array(plan->node_count, sizeof *group->admissions);
     group->broken = docket__allocate_array(plan->slot_count, sizeof *group->broken);
     bool in_order = plan->fold_count > 0 || group->item_done != NULL;
+    group->folds = docket__allocate_array(plan->fold_count, sizeof(docket__node *));
     group->ring = in_order ? docket__allocate_array(group->window, sizeof *group->ring) : NULL;
-    if (group->brought == NULL || group->gates == NULL || group->through == NULL || group->admissions == NULL ||
-        group->broken == NULL || (in_order && group->ring == NULL)) {
+    if (group->gates == NULL || group->through == NULL || group->admissions == NULL || group->broken == NULL ||
+        group->folds == NULL || (in_order && group->ring == NULL)) {
         return false;
+    }
+    group->fold_count = plan->fold_count;
+    for (uint32_t i = 0; i < plan->fold_count; i++) {
+        group->folds[i] = &execution->row.nodes[plan->folds[i]];
     }
     for (uint32_t i = 0; i < plan->stage_count; i++) {
         group->gates[i] = plan->stages[i].gate_count;
@@ -94,11 +97,16 @@ static void free_group(docket__group *group)
         docket__free(group->pages[page]);
     }
     docket__free(group->pages);
-    docket__free(group->brought);
     docket__free(group->gates);
     docket__free(group->through);
     docket__free(group->admissions);
     docket__free(group->broken);
+    for (uint32_t i = 0; i < group->fold_count; i++) { /* that were at work when the execution stopped */
+        if (group->folds[i]->ctx != NULL) {
+            docket__ctx_unref(group->folds[i]->ctx);
+        }
+    }
+    docket__free(group->folds);
     docket__free(group->ring);
     docket__free(group->error);
     pthread_cond_destroy(&group->room);
@@ -114,6 +122,48 @@ void docket__groups_free(docket_execution *execution)
     execution->groups = NULL;
 }
 
+static docket_status refuse_mixture(const docket_input *input, docket_error *error)
+{
+    docket__error_set(
+        error, DOCKET_INVALID,
+        "the items of type \"%s\" do not go with the other items of the request: all have the same count, and "
+        "a source is the only one",
+        input->type->name);
+    docket__error_set_type(error, input->type->name);
+    return DOCKET_INVALID;
+}
+
+static const void *value_at(const docket_input *input, size_t index)
+{
+    return input->form == DOCKET_FORM_POINTERS ? ((const void *const *)input->value)[index]
+                                               : (const uint8_t *)input->value + index * input->type->size;
+}
+
+/* Copies what is brought, since it belongs to the caller again when the call returns. */
+static docket_status copy_items(docket__group *group, docket__frame *frame, uint32_t slot,
+                                const docket_input *input, docket_error *error)
+{
+    docket_status status = DOCKET_OK;
+    for (size_t i = 0; i < input->count && status == DOCKET_OK; i++) {
+        bool fits = docket__item_make_place(group, i);
+        docket__item *item = fits ? *docket__item_place(group, i) : NULL;
+        if (item != NULL) {
+            frame->index = i;
+            docket__frame_unpack(frame, item);
+        } else {
+            fits = fits && docket__frame_prepare(frame, i);
+        }
+        status = fits ? docket__frame_copy(frame, slot, input->type, value_at(input, i), error)
+                      : docket__error_no_memory(error);
+        item = frame->item;
+        if (item != NULL) {
+            docket__frame_pack(frame);
+            *docket__item_place(group, i) = item;
+        }
+    }
+    return status;
+}
+
 docket_status docket__group_bring(docket_execution *execution, uint32_t slot, const docket_input *input,
                                   docket_error *error)
 {
@@ -122,36 +172,32 @@ docket_status docket__group_bring(docket_execution *execution, uint32_t slot, co
         group++;
     }
     slot -= group->plan->first_slot;
+    bool first = !group->holds && group->source == NULL;
+    if (!first && (group->source != NULL || input->form == DOCKET_FORM_SOURCE || group->total != input->count)) {
+        return refuse_mixture(input, error);
+    }
     if (input->form == DOCKET_FORM_SOURCE) {
         group->source = input->value;
         group->source_type = input->type;
         group->source_slot = slot;
+        return DOCKET_OK;
     }
-    bool other = group->closed || (group->source != NULL && input->form != DOCKET_FORM_SOURCE);
-    bool mixed = other && (group->source != NULL || group->total != input->count);
-    if (mixed) {
-        docket__error_set(
-            error, DOCKET_INVALID,
-            "the items of type \"%s\" do not go with the other items of the request: all have the same count, "
-            "and a source is the only one",
-            input->type->name);
-        docket__error_set_type(error, input->type->name);
-        return DOCKET_INVALID;
+    docket__frame *frame = docket__frame_make(group);
+    if (frame == NULL) {
+        return docket__error_no_memory(error);
     }
-    if (input->form != DOCKET_FORM_SOURCE) {
-        group->brought[slot] = *input;
-        group->total = input->count;
-        group->closed = true; /* meanwhile: more may be brought for other slots */
-    }
-    return DOCKET_OK;
+    group->holds = true;
+    group->total = input->count;
+    docket_status status = copy_items(group, frame, slot, input, error);
+    docket__frame_give(frame);
+    return status;
 }
 
 void docket__groups_start(docket_execution *execution)
 {
     for (uint32_t g = 0; g < execution->plan->group_count; g++) {
         docket__group *group = &execution->groups[g];
-        if (group->closed) {
-            group->closed = false;
+        if (group->holds && group->plan->source == DOCKET__NO_STEP) {
             docket__group_close(group);
         } else {
             docket__group_advance(group);

@@ -29,12 +29,11 @@ struct docket__group {
     pthread_cond_t room; /* for a step that emits */
 
     /* Where items come from. */
-    docket_input *brought; /* of each slot; without a type: none */
     const docket_item_source *source;
     const docket_type *source_type;
     uint32_t source_slot;
     bool pulling; /* a lane is inside source->next */
-    bool holds;   /* emitted items wait until their step has succeeded */
+    bool holds;   /* items are all there before the first begins: brought, or kept until their step has succeeded */
     uint64_t total;
     bool closed; /* total is final */
 
@@ -59,7 +58,9 @@ struct docket__group {
     bool keeps;
 
     /* Those who take items in their order as they leave. */
-    docket__frame **ring; /* of window places; NULL = nobody */
+    docket__frame **ring;  /* of window places; NULL = nobody */
+    docket__node **folds;  /* that do */
+    uint32_t fold_count;
     uint64_t delivered;
     bool delivering;
     void (*item_done)(void *arg, docket_item item);

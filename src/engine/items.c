@@ -57,8 +57,8 @@ static void satisfy_closers(docket__group *group, uint32_t stage)
 static void end_folds(docket__group *group)
 {
     docket_execution *execution = group->execution;
-    for (uint32_t i = 0; i < group->plan->fold_count; i++) {
-        docket__node *fold = &execution->row.nodes[group->plan->folds[i]];
+    for (uint32_t i = 0; i < group->fold_count; i++) {
+        docket__node *fold = group->folds[i];
         if (docket__schedule_satisfy(fold)) {
             atomic_fetch_add(&execution->live, 1);
             docket__schedule_ready(fold);
@@ -146,8 +146,8 @@ static void deliver(docket__group *group)
         group->ring[group->delivered % group->window] = NULL;
         group->delivering = true;
         pthread_mutex_unlock(&group->lock);
-        for (uint32_t i = 0; i < group->plan->fold_count; i++) {
-            docket__node *fold = &execution->row.nodes[group->plan->folds[i]];
+        for (uint32_t i = 0; i < group->fold_count; i++) {
+            docket__node *fold = group->folds[i];
             docket__node_fold(fold, &frame->row.slots[fold->plan->inputs[0] - group->plan->first_slot],
                               frame->index);
         }

@@ -13,13 +13,11 @@ static const int64_t quick_ns = 20000; /* an item that takes less is not worth a
 
 static bool has_more(const docket__group *group)
 {
-    if (group->first_stage > 0 || group->holds) {
-        return group->closed && group->next < group->total && group->open_stages > group->first_stage;
-    }
-    if (group->source != NULL) {
+    if (group->source != NULL && group->first_stage == 0) {
         return !group->closed && !group->pulling;
     }
-    return group->plan->source == DOCKET__NO_STEP && group->next < group->total;
+    bool kept = group->holds || group->first_stage > 0;
+    return kept && group->closed && group->next < group->total && group->open_stages > group->first_stage;
 }
 
 static bool has_work(const docket__group *group)
@@ -87,6 +85,7 @@ static void run_stage(docket__frame *frame)
     for (uint32_t i = stage->first; i < stage->end; i++) {
         docket__node *node = &frame->row.nodes[i - group->plan->first_node];
         node->phase = DOCKET__PHASE_START;
+        node->broken = false;
         atomic_store_explicit(&node->pending, execution->plan->nodes[i].pending, memory_order_relaxed);
     }
     atomic_store_explicit(&frame->remaining, stage->end - stage->first, memory_order_relaxed);
@@ -99,35 +98,18 @@ static void run_stage(docket__frame *frame)
     docket__schedule_chain(&frame->row.nodes[first]);
 }
 
-/* Fills the frame with what the caller brings, or with what was kept. False: the execution stops. */
-static bool fill(docket__frame *frame, uint64_t index)
+/* Fills the frame with what was kept of the item. */
+static void fill(docket__frame *frame, uint64_t index)
 {
     docket__group *group = frame->group;
-    docket_error error;
     frame->index = index;
     frame->stage = group->first_stage;
-    if (group->first_stage > 0 || group->holds) {
-        docket__frame_unpack(frame, *docket__item_place(group, index));
-        return true;
-    }
-    if (!docket__frame_prepare(frame, index)) {
-        docket__group_stop_without_memory(group);
-        return false;
-    }
-    for (uint32_t i = 0; i < group->plan->slot_count; i++) {
-        const docket_input *input = &group->brought[i];
-        if (input->type == NULL) {
-            continue;
-        }
-        const void *value = input->form == DOCKET_FORM_POINTERS
-                                ? ((const void *const *)input->value)[index]
-                                : (const uint8_t *)input->value + index * input->type->size;
-        if (docket__frame_copy(frame, i, input->type, value, &error) != DOCKET_OK) {
-            docket__schedule_stop(group->execution, &error, false);
-            return false;
-        }
-    }
-    return true;
+    pthread_mutex_lock(&group->lock);
+    docket__item **place = docket__item_place(group, index);
+    docket__item *item = *place;
+    *place = NULL;
+    pthread_mutex_unlock(&group->lock);
+    docket__frame_unpack(frame, item);
 }
 
 /* Asks the source for the item of a frame. False: there is none, or the execution stops. */
@@ -205,9 +187,7 @@ static bool carry_new(docket__group *group, docket__frame *frames, uint64_t firs
             docket__group_stop_without_memory(group);
             return false;
         }
-        if (!fill(frame, first + i)) {
-            return false;
-        }
+        fill(frame, first + i);
         run_stage(frame);
         if (docket__schedule_stops(group->execution)) {
             return false;

@@ -135,7 +135,10 @@ static void end_broken(docket__node *node, docket_value_state state, const char 
     if (docket__frame_of(node) != NULL) {
         docket__items_break(node);
     }
-    docket__node_slot(node, node->plan->slot)->broken = true;
+    if (node->plan->expands == DOCKET__ONCE) {
+        docket__node_slot(node, node->plan->slot)->broken = true;
+    }
+    node->broken = true;
     docket__schedule_end(node, state, reason, next);
 }
 
@@ -382,7 +385,8 @@ static bool find_recorded(docket__node *node, docket__node **next)
     docket_ctx *ctx = node->ctx;
     docket_error *error = &ctx->failure;
     for (;;) {
-        uint64_t releases = docket__claims_releases(docket__store_claims(ctx->step->options.store), &ctx->holder.key);
+        uint64_t releases =
+            docket__claims_releases(docket__store_claims(ctx->step->options.store), &ctx->holder.key);
         docket_record *record = NULL;
         const char *reason = NULL;
         docket_status status = docket__lookup_find(ctx, &record, &reason, error);

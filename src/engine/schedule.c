@@ -297,7 +297,7 @@ static bool publish(docket__node *node, docket_value_state state, const char *re
     if (node->ctx != NULL) {
         docket__arena_absorb(&node->row->memory, &node->ctx->memory);
     }
-    if (frame != NULL || !execution->ended) {
+    if (slot != &execution->nowhere && (frame != NULL || !execution->ended)) {
         slot->state = (uint8_t)state;
         slot->reason = reason;
     }
@@ -328,6 +328,9 @@ void docket__schedule_mark(docket__node *node, docket_value_state state)
 {
     docket_execution *execution = node->execution;
     docket__slot *slot = docket__node_slot(node, node->plan->slot);
+    if (slot == &execution->nowhere) {
+        return;
+    }
     if (docket__frame_of(node) != NULL || !atomic_load_explicit(&execution->shared, memory_order_relaxed)) {
         slot->state = (uint8_t)state;
         return;
@@ -345,7 +348,7 @@ static void tell_groups(docket__node *node)
     if (node->plan->group != DOCKET__ONCE) {
         docket__items_pass(node);
     } else if (node->plan->gate_count > 0 || node->plan->expands != DOCKET__ONCE) {
-        docket__items_end(node, docket__node_slot(node, node->plan->slot)->broken);
+        docket__items_end(node, node->broken);
     }
 }
 
