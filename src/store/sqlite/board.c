@@ -24,7 +24,7 @@ enum {
     PATIENCE_MS = 20 /* for a stripe's lock whose holder lives but does not run */
 };
 
-static const char magic[8] = {'d', 'o', 'c', 'k', 'e', 't', 'b', 'd'};
+static const uint64_t magic = UINT64_C(0x646274656b636f64); /* "docketbd" where the first byte is the lowest */
 
 /* States of an entry. */
 enum { FREE = 0, HELD = 1 };
@@ -49,7 +49,7 @@ typedef struct stripe {
 _Static_assert(sizeof(stripe) == 64, "part of the layout");
 
 typedef struct head {
-    char magic[8];
+    _Atomic(uint64_t) magic; /* written last; 0 = the board is not made */
     uint32_t format, seats, stripes, per_stripe;
     char boot_id[BOOT_ID];
     uint8_t reserved[4096 - 8 - 16 - BOOT_ID];
@@ -97,20 +97,15 @@ static docket_status fail(const docket__board *board, const char *what, int code
     return DOCKET_STORE;
 }
 
-static bool is_blank(const head *top)
-{
-    static const char none[sizeof top->magic];
-    return memcmp(top->magic, none, sizeof none) == 0;
-}
-
 /* Whoever opens the board looks at it under a lock of its own. A board of another boot has no live owner; one that was
- * never finished has none either. The magic is written last. */
+ * never finished has none either. */
 static docket_status prepare(docket__board *board, docket_error *error)
 {
     head *top = &board->map->head;
     char boot_id[BOOT_ID] = {0};
     read_boot_id(boot_id);
-    if (!is_blank(top) && memcmp(top->magic, magic, sizeof magic) != 0) {
+    uint64_t found = atomic_load(&top->magic);
+    if (found != 0 && found != magic) {
         return docket__error_set(error, DOCKET_STORE,
                                  "%s is no side file of docket: remove it while no program has the store open",
                                  board->side->path);
@@ -118,21 +113,22 @@ static docket_status prepare(docket__board *board, docket_error *error)
     bool same_layout = top->format == FORMAT && top->seats == DOCKET__SEATS && top->stripes == STRIPES &&
                        top->per_stripe == PER_STRIPE;
     bool same_boot = memcmp(top->boot_id, boot_id, BOOT_ID) == 0;
-    if (!is_blank(top) && same_boot && !same_layout) {
+    if (found != 0 && same_boot && !same_layout) {
         return docket__error_set(
             error, DOCKET_STORE,
             "%s has format %u, this docket reads %d: programs that have the store open at the same "
             "time must use versions of docket that agree",
             board->side->path, (unsigned)top->format, (int)FORMAT);
     }
-    if (is_blank(top) || !same_boot) {
-        memset(top->magic, 0, sizeof magic);
-        atomic_thread_fence(memory_order_seq_cst);
-        memset((uint8_t *)board->map + sizeof magic, 0, sizeof(board_map) - sizeof magic);
-        *top = (head){.format = FORMAT, .seats = DOCKET__SEATS, .stripes = STRIPES, .per_stripe = PER_STRIPE};
+    if (found == 0 || !same_boot) {
+        atomic_store(&top->magic, 0);
+        memset((uint8_t *)board->map + sizeof top->magic, 0, sizeof(board_map) - sizeof top->magic);
+        top->format = FORMAT;
+        top->seats = DOCKET__SEATS;
+        top->stripes = STRIPES;
+        top->per_stripe = PER_STRIPE;
         memcpy(top->boot_id, boot_id, BOOT_ID);
-        atomic_thread_fence(memory_order_seq_cst);
-        memcpy(top->magic, magic, sizeof magic);
+        atomic_store(&top->magic, magic);
     }
     return DOCKET_OK;
 }
