@@ -167,11 +167,11 @@ static inline bool holds_nul(const uint8_t *from, const uint8_t *to)
 
 static inline bool walk(const char *text, size_t size, bool allows_nul)
 {
+    if (size == 0) {
+        return true; /* perhaps of no text at all */
+    }
     const uint8_t *next = (const uint8_t *)text;
     const uint8_t *end = next + size;
-    if (size == 0) {
-        return true;
-    }
     if (size >= BLOCK + 2 * sizeof(uint64_t)) {
         const uint8_t *blocks = skip_characters(next, next + 3, end);
         bool is_good = blocks != NULL && (allows_nul || !holds_nul(next, blocks));

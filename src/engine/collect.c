@@ -88,19 +88,43 @@ docket_status docket__items_error(docket_execution *execution, docket_error *err
 
 /* All items. */
 
+static bool list_values(docket__group *group, uint32_t slot)
+{
+    docket__values *list = &group->lists[slot];
+    if (list->values != NULL) {
+        return true;
+    }
+    list->values = docket__allocate_array((size_t)group->total + 1, sizeof *list->values);
+    for (uint64_t i = 0; i < group->total && list->values != NULL; i++) {
+        const docket__item *item = *docket__item_place(group, i);
+        if (docket__item_has_value(item->states[slot])) {
+            list->values[list->count++] = docket__item_value(group, item, slot);
+        }
+    }
+    return list->values != NULL;
+}
+
+bool docket__group_list_values(docket__group *group, uint32_t first_stage, uint32_t end_stage)
+{
+    const docket__plan *plan = group->execution->plan;
+    bool listed = true;
+    for (uint32_t stage = first_stage; stage < end_stage; stage++) {
+        const docket__plan_stage *closed = &group->plan->stages[stage];
+        for (uint32_t i = 0; i < closed->closer_count && listed; i++) {
+            listed = list_values(group, plan->nodes[closed->closers[i]].inputs[0] - group->plan->first_slot);
+        }
+    }
+    return listed;
+}
+
 const void **docket__items_gather(docket_execution *execution, uint32_t group_index, uint32_t slot, size_t *count)
 {
     docket__group *group = &execution->groups[group_index];
-    slot -= group->plan->first_slot;
-    *count = 0;
+    static const void *none[1];
     pthread_mutex_lock(&group->lock);
-    const void **values = docket__allocate_array((size_t)group->total + 1, sizeof *values);
-    for (uint64_t i = 0; i < group->total && values != NULL; i++) {
-        const docket__item *item = *docket__item_place(group, i);
-        if (docket__item_has_value(item->states[slot])) {
-            values[(*count)++] = docket__item_value(group, item, slot);
-        }
-    }
+    const docket__values *list = &group->lists[slot - group->plan->first_slot];
+    const void **values = list->values != NULL ? list->values : none; /* of a fold without a single item */
+    *count = list->count;
     pthread_mutex_unlock(&group->lock);
     return values;
 }

@@ -80,7 +80,6 @@ static void release(docket_ctx *ctx)
     docket__arena_release(&ctx->memory);
     docket__arena_release(&ctx->scratch);
     docket__buffer_release(&ctx->bytes);
-    docket__free(ctx->gathered);
     docket__expand_release(ctx);
     docket__once_free(ctx->once);
     docket_record_free(ctx->woken_record);

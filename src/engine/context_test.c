@@ -325,7 +325,7 @@ static void test_what_is_taken_is_given_back(void **state)
                                     DOCKET_REQUEST_INIT,
                                     .output = DOCKET_OF(LC),
                                     DOCKET_INPUTS(DOCKET_IN(IS, &in)),
-                                    .time_limit_ms = i == 3 ? 50 : 0,
+                                    .time_limit_ms = i == 3 ? 500 : 0,
                                 });
         assert_status(cases[i].status, of.status);
         if (i == 0) {

@@ -26,17 +26,18 @@ static bool init_group(docket__group *group, docket_execution *execution, uint32
         group->keeps = group->keeps || (own && group->item_done == NULL);
     }
     group->gates = docket__allocate_array(plan->stage_count, sizeof *group->gates);
-    group->through = docket__allocate_array(plan->stage_count, sizeof *group->through);
+    group->lists = docket__allocate_array(plan->slot_count, sizeof *group->lists);
     group->admissions = docket__allocate_array(plan->node_count, sizeof *group->admissions);
     group->broken = docket__allocate_array(plan->slot_count, sizeof *group->broken);
     bool in_order = plan->fold_count > 0 || group->item_done != NULL;
     group->folds = docket__allocate_array(plan->fold_count, sizeof(docket__node *));
     group->ring = in_order ? docket__allocate_array(group->window, sizeof *group->ring) : NULL;
-    if (group->gates == NULL || group->through == NULL || group->admissions == NULL || group->broken == NULL ||
+    if (group->gates == NULL || group->lists == NULL || group->admissions == NULL || group->broken == NULL ||
         group->folds == NULL || (in_order && group->ring == NULL)) {
         return false;
     }
     group->fold_count = plan->fold_count;
+    group->slot_count = plan->slot_count;
     for (uint32_t i = 0; i < plan->fold_count; i++) {
         group->folds[i] = &execution->row.nodes[plan->folds[i]];
     }
@@ -78,6 +79,10 @@ bool docket__groups_new(docket_execution *execution, const docket_request *reque
 
 static void free_group(docket__group *group)
 {
+    for (uint32_t i = 0; i < group->slot_count && group->lists != NULL; i++) {
+        docket__free(group->lists[i].values);
+    }
+    docket__free(group->lists);
     for (docket__frame *frame = group->made, *next; frame != NULL; frame = next) {
         next = frame->next_made;
         docket__frame_drop(frame);
@@ -98,7 +103,6 @@ static void free_group(docket__group *group)
     }
     docket__free(group->pages);
     docket__free(group->gates);
-    docket__free(group->through);
     docket__free(group->admissions);
     docket__free(group->broken);
     for (uint32_t i = 0; i < group->fold_count; i++) { /* that were at work when the execution stopped */

@@ -22,6 +22,12 @@ typedef struct docket__admission {
     docket_ctx *first, **last;
 } docket__admission;
 
+/* Pointers to the values of all items that have one, in their order. */
+typedef struct docket__values {
+    const void **values; /* NULL = not listed yet */
+    size_t count;
+} docket__values;
+
 struct docket__group {
     docket_execution *execution;
     const docket__plan_group *plan;
@@ -41,9 +47,11 @@ struct docket__group {
     uint32_t first_stage, end_stage;
     uint64_t next;   /* the first item that no lane has taken */
     uint64_t passed; /* items that have left the pass */
+    bool listed; /* the values that are taken when it has ended */
+    bool over;   /* the last one has ended */
+    bool starved; /* memory ran out between two passes */
     uint32_t open_stages;
-    uint32_t *gates;   /* of each stage: nodes that have to end */
-    uint64_t *through; /* of each stage: items that have passed it */
+    uint32_t *gates; /* of each stage: nodes that have to end */
 
     docket__frame *ready, **ready_last;
     docket__frame *gated; /* waiting for their stage to open */
@@ -52,6 +60,9 @@ struct docket__group {
     docket__lane *idle_lanes, *made_lanes;
     size_t lanes, most_lanes, few_lanes;
     atomic_bool quick; /* the last items were */
+
+    uint32_t slot_count;
+    docket__values *lists; /* of each slot: what steps that take all items take, once all are there */
 
     docket__item ***pages;
     size_t page_count;
@@ -115,6 +126,10 @@ void docket__group_advance(docket__group *group); /* goes on as far as what is k
 void docket__group_close(docket__group *group);   /* no item comes any more */
 void docket__group_begin_pass(docket__group *group, uint32_t stage);
 void docket__group_stop_without_memory(docket__group *group);
+
+/* collect.c: lists what the closers of these stages take. Every item is where it is kept, and group->lock is held. False:
+ * memory is exhausted. */
+bool docket__group_list_values(docket__group *group, uint32_t first_stage, uint32_t end_stage);
 
 /* turns.c */
 void docket__turns_set(docket__group *group);

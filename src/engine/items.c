@@ -74,37 +74,57 @@ void docket__group_begin_pass(docket__group *group, uint32_t stage)
         group->end_stage++;
     }
     group->next = group->passed = 0;
+    group->listed = false;
 }
 
-/* Goes on as far as what is known allows. Takes the lock, and gives it back before it calls anybody. */
-void docket__group_advance(docket__group *group)
+/* All items have left the pass: who takes all of them may run, and the next pass begins when its stage is open. With the
+ * lock held; `*first` and `*end` are the stages whose closers are to be satisfied. */
+static void end_pass(docket__group *group, uint32_t *first, uint32_t *end)
 {
-    for (;;) {
-        pthread_mutex_lock(&group->lock);
-        docket__node *called = docket__lane_call(group);
-        bool ended = group->closed && group->passed == group->total && group->end_stage > 0;
-        bool last = ended && group->end_stage == group->plan->stage_count;
-        bool more = ended && !last && group->open_stages > group->end_stage;
-        bool folds = last && group->plan->fold_count > 0;
-        if (last) {
-            group->end_stage = 0; /* once */
-        } else if (more) {
-            docket__group_begin_pass(group, group->end_stage);
+    if (!group->listed) {
+        *first = group->first_stage;
+        *end = group->end_stage;
+        group->listed = true;
+        if (!docket__group_list_values(group, *first, *end)) {
+            *end = *first;
+            group->starved = true;
         }
-        pthread_mutex_unlock(&group->lock);
-        docket__lane_send(called);
-        if (folds) {
-            end_folds(group);
-        }
-        if (called == NULL && !more) {
-            return;
-        }
+    }
+    if (group->end_stage == group->plan->stage_count) {
+        group->over = true;
+    } else if (group->open_stages > group->end_stage) {
+        docket__group_begin_pass(group, group->end_stage);
     }
 }
 
-static bool note_through(docket__group *group, uint32_t stage)
+void docket__group_advance(docket__group *group)
 {
-    return ++group->through[stage] == group->total && group->closed;
+    bool goes_on = true;
+    while (goes_on) {
+        uint32_t first = 0;
+        uint32_t end = 0;
+        pthread_mutex_lock(&group->lock);
+        bool ended = group->closed && group->passed == group->total && !group->over;
+        uint32_t stage = group->first_stage;
+        if (ended) {
+            end_pass(group, &first, &end);
+        }
+        bool over = ended && group->over;
+        goes_on = ended && group->first_stage != stage;
+        docket__node *called = docket__lane_call(group);
+        pthread_mutex_unlock(&group->lock);
+        docket__lane_send(called);
+        if (group->starved) {
+            docket__group_stop_without_memory(group);
+        }
+        for (; first < end; first++) {
+            satisfy_closers(group, first);
+        }
+        if (over) {
+            end_folds(group);
+        }
+        goes_on = goes_on || called != NULL;
+    }
 }
 
 static void leave(docket__frame *frame)
@@ -175,7 +195,6 @@ void docket__group_pass(docket__frame *frame)
     docket__group *group = frame->group;
     uint32_t stage = frame->stage;
     pthread_mutex_lock(&group->lock);
-    bool complete = note_through(group, stage);
     bool leaves = stage + 1 == group->end_stage;
     bool in_order = leaves && group->ring != NULL && group->end_stage == group->plan->stage_count;
     if (in_order) {
@@ -195,9 +214,6 @@ void docket__group_pass(docket__frame *frame)
     } else if (leaves) {
         leave(frame);
     }
-    if (complete) {
-        satisfy_closers(group, stage);
-    }
     docket__group_advance(group);
 }
 
@@ -213,19 +229,9 @@ void docket__items_pass(docket__node *node)
 void docket__group_close(docket__group *group)
 {
     pthread_mutex_lock(&group->lock);
-    bool first = !group->closed;
     group->closed = true;
-    for (uint32_t stage = 0; first && stage < group->plan->stage_count; stage++) {
-        if (group->through[stage] == group->total) {
-            pthread_mutex_unlock(&group->lock);
-            satisfy_closers(group, stage);
-            pthread_mutex_lock(&group->lock);
-        }
-    }
     pthread_mutex_unlock(&group->lock);
-    if (first) {
-        docket__group_advance(group);
-    }
+    docket__group_advance(group);
 }
 
 /* What is there once. */

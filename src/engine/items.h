@@ -87,8 +87,7 @@ void docket__items_break(docket__node *node);
 /* Whether that has happened to some item. */
 bool docket__items_are_broken(docket_execution *execution, uint32_t group, uint32_t slot);
 
-/* Pointers to all values of a slot, in the order of the items; the caller frees the list with docket__free. NULL when
- * memory is exhausted. */
+/* Pointers to all values of a slot, in the order of the items, for a node that closes the group; the list is the group's. */
 const void **docket__items_gather(docket_execution *execution, uint32_t group, uint32_t slot, size_t *count);
 
 /* The first error of an item, in their order: DOCKET_OK if there is none. */

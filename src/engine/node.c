@@ -224,19 +224,13 @@ static bool has_broken_input(docket__node *node, const char **reason)
            docket__items_are_broken(node->execution, node->plan->closes, node->plan->inputs[0]);
 }
 
-/* Lists the items that the step takes. Where the type is there once, that is the one value, or none. */
-static bool list_items(docket_ctx *ctx)
+/* The items that the step takes. Where the type is there once, that is the one value, or none. */
+static void find_items(docket_ctx *ctx)
 {
-    docket__node *node = ctx->node;
-    if (node->plan->closes == DOCKET__ONCE || ctx->gathered != NULL) {
-        return true;
+    const docket__plan_node *plan = ctx->node->plan;
+    if (plan->closes != DOCKET__ONCE) {
+        ctx->gathered = docket__items_gather(ctx->execution, plan->closes, plan->inputs[0], &ctx->gathered_count);
     }
-    ctx->gathered =
-        docket__items_gather(ctx->execution, node->plan->closes, node->plan->inputs[0], &ctx->gathered_count);
-    if (ctx->gathered == NULL) {
-        docket__error_no_memory(&ctx->failure);
-    }
-    return ctx->gathered != NULL;
 }
 
 static void gather(docket__node *node, docket_argument *arguments, const void **items)
@@ -762,10 +756,7 @@ static bool start(docket__node *node, docket__node **next)
     if (end_absent(node, next)) {
         return false;
     }
-    if (!list_items(ctx)) {
-        fail(node, &ctx->failure, next);
-        return false;
-    }
+    find_items(ctx);
     if (ctx->step->info.scope == DOCKET_SCOPE_NONE) {
         node->phase = DOCKET__PHASE_ENTER;
         return true;
