@@ -36,7 +36,10 @@ static void append_format(docket_buffer *out, const char *format, ...)
 static void append_notes(docket_buffer *out, const docket_step_info *step, const char *line_break)
 {
     if (step->aggregate) {
-        append_format(out, "%sover all items", line_break);
+        append_format(out, step->fold ? "%sitem after item" : "%sover all items", line_break);
+    }
+    if (step->expand) {
+        append_format(out, "%smakes items", line_break);
     }
     if (step->scope == DOCKET_SCOPE_WORKFLOW) {
         append_format(out, "%srecorded per execution", line_break);
