@@ -241,6 +241,15 @@ typedef struct docket_backend {
     /** Makes a running or the next await return. */
     void (*interrupt)(void *self);
 
+    /** Something that holds the keys `held` is about to wait for `wanted`. DOCKET_CONFLICT: that would close a circle of
+     * waiting, also through others; `*closing` is then the index of a key of it. Must not wait. Optional, together with
+     * the next: without them only circles within this handle are found. */
+    docket_status (*wait_begin)(void *self, const docket_key *held, size_t count, const docket_key *wanted,
+                                size_t *closing);
+
+    /** That wait is over. */
+    void (*wait_end)(void *self, const docket_key *held, size_t count, const docket_key *wanted);
+
     /** A number that changes at least whenever somebody gives a claim on this key back; a look-up made while it stayed
      * the same holds. Optional: without it docket looks up again after every claim. */
     uint64_t (*releases)(void *self, const docket_key *key);

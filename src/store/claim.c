@@ -245,9 +245,72 @@ static void withdraw(docket__waiter *waiter)
     }
 }
 
+/* Circles through others: told of are the keys that are held above the waiter in the same store. */
+
+enum { MOST_HELD = 32 }; /* deeper nests are told of in part */
+
+static size_t list_held(const docket__waiter *waiter, docket_key held[MOST_HELD])
+{
+    size_t count = 0;
+    const docket__holder *holder = waiter->holder->parent;
+    for (; holder != NULL && count < MOST_HELD; holder = holder->parent) {
+        if (atomic_load(&holder->claims) == waiter->claims) {
+            held[count++] = holder->key;
+        }
+    }
+    return count;
+}
+
+static bool tell_others(const docket__claims *claims, docket__waiter *waiter, docket_key *closing)
+{
+    docket_key held[MOST_HELD];
+    size_t index = 0;
+    bool can_tell = claims->backend != NULL && claims->backend->wait_begin != NULL;
+    size_t count = can_tell ? list_held(waiter, held) : 0;
+    waiter->told = count > 0 ? docket__resize(NULL, count * sizeof held[0]) : NULL;
+    if (waiter->told == NULL) {
+        return true;
+    }
+    waiter->told_count = count;
+    memcpy(waiter->told, held, count * sizeof held[0]);
+    if (claims->backend->wait_begin(claims->self, held, count, &waiter->key, &index) == DOCKET_OK) {
+        return true;
+    }
+    docket__free(waiter->told);
+    waiter->told = NULL;
+    *closing = held[index];
+    return false;
+}
+
+static void untell_others(const docket__claims *claims, docket__waiter *waiter)
+{
+    if (waiter->told != NULL) {
+        claims->backend->wait_end(claims->self, waiter->told, waiter->told_count, &waiter->key);
+        docket__free(waiter->told);
+        waiter->told = NULL;
+    }
+}
+
+static docket__claim_outcome refuse_circle(const docket__waiter *waiter, const docket_key *held, const char *step,
+                                           docket_error *error)
+{
+    char wanted[65];
+    char own[65];
+    docket__hex(waiter->key.bytes, 32, wanted);
+    docket__hex(held->bytes, 32, own);
+    docket__error_set(
+        error, DOCKET_CONFLICT,
+        "step \"%s\" would wait for ever: the key %s that it needs waits for the key %s, which %s%s%s holds "
+        "above it; break the cycle of nested executions",
+        waiter->holder->step, wanted, own, step == NULL ? "a step" : "step \"", step == NULL ? "" : step,
+        step == NULL ? "" : "\"");
+    return DOCKET__CLAIM_CYCLE;
+}
+
 static docket__claim_outcome wait_for(docket__claims *claims, docket__claim *claim, docket__waiter *waiter,
                                       docket_error *error)
 {
+    docket_key closing;
     waiter->key = claim->key;
     waiter->claims = claims;
     waiter->next = NULL;
@@ -258,16 +321,13 @@ static docket__claim_outcome wait_for(docket__claims *claims, docket__claim *cla
     }
     pthread_mutex_unlock(&waits_lock);
     if (held != NULL) {
-        char wanted[65];
-        char own[65];
-        docket__hex(waiter->key.bytes, 32, wanted);
-        docket__hex(held->key.bytes, 32, own);
-        docket__error_set(
-            error, DOCKET_CONFLICT,
-            "step \"%s\" would wait for ever: the key %s that it needs waits for the key %s, which step "
-            "\"%s\" holds above it; break the cycle of nested executions",
-            waiter->holder->step, wanted, own, held->step);
-        return DOCKET__CLAIM_CYCLE;
+        return refuse_circle(waiter, &held->key, held->step, error);
+    }
+    if (!tell_others(claims, waiter, &closing)) {
+        pthread_mutex_lock(&waits_lock);
+        withdraw(waiter);
+        pthread_mutex_unlock(&waits_lock);
+        return refuse_circle(waiter, &closing, NULL, error);
     }
     waiter->queued = true;
     *claim->last = waiter;
@@ -277,8 +337,9 @@ static docket__claim_outcome wait_for(docket__claims *claims, docket__claim *cla
 
 /* Taking and releasing. */
 
-static void unqueue(docket__waiter *waiter)
+static void unqueue(const docket__claims *claims, docket__waiter *waiter)
 {
+    untell_others(claims, waiter);
     waiter->queued = false;
     pthread_mutex_lock(&waits_lock);
     withdraw(waiter);
@@ -299,7 +360,7 @@ static docket__waiter *inherit(docket__claims *claims, docket__claim *claim)
         claim->first = heir->next;
         claim->last = claim->first == NULL ? &claim->first : claim->last;
         heir->next = NULL;
-        unqueue(heir);
+        unqueue(claims, heir);
         claim->owner = heir->holder;
         heir->holder->lease = claim->lease;
         atomic_store(&heir->holder->claims, claims);
@@ -407,7 +468,7 @@ bool docket__claim_forsake(docket__claims *claims, docket__waiter *waiter)
         if (*link == NULL) {
             claim->last = link;
         }
-        unqueue(waiter);
+        unqueue(claims, waiter);
         forget_if_unwanted(claims, claim);
     }
     pthread_mutex_unlock(&claims->lock);
@@ -441,11 +502,11 @@ static docket__waiter *settle(docket__claims *claims, docket__claim *claim, cons
         waiter->next = NULL;
         bool shares = record != NULL || (failure != NULL && waiter->holder->tree == claim->owner->tree);
         if (shares) {
-            unqueue(waiter);
+            unqueue(claims, waiter);
             *told_last = waiter;
             told_last = &waiter->next;
         } else if (*heir == NULL) {
-            unqueue(waiter);
+            unqueue(claims, waiter);
             *heir = waiter;
         } else {
             *claim->last = waiter;

@@ -50,6 +50,8 @@ struct docket__waiter {
     docket__waiter *follow; /* of the search for cycles */
     docket__waiter *published_next, *published_previous;
     bool queued, visited;
+    docket_key *told; /* the keys that are held above it, if the backend was told of the wait */
+    size_t told_count;
 };
 
 /* The claims of one store. */

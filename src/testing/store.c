@@ -400,6 +400,19 @@ static void interrupt(void *arg)
     self->below->interrupt(self->self);
 }
 
+static docket_status wait_begin(void *arg, const docket_key *held, size_t count, const docket_key *wanted,
+                                size_t *closing)
+{
+    docket_test_store *self = arg;
+    return self->below->wait_begin(self->self, held, count, wanted, closing);
+}
+
+static void wait_end(void *arg, const docket_key *held, size_t count, const docket_key *wanted)
+{
+    docket_test_store *self = arg;
+    self->below->wait_end(self->self, held, count, wanted);
+}
+
 static uint64_t releases(void *arg, const docket_key *key)
 {
     docket_test_store *self = arg;
@@ -423,7 +436,7 @@ static void close_below(void *arg)
 }
 
 /* Of all functions of a backend: a new one must be passed on here as well. */
-_Static_assert(sizeof(docket_backend) == 22 * sizeof(void *), "docket_backend has changed: pass its functions on");
+_Static_assert(sizeof(docket_backend) == 24 * sizeof(void *), "docket_backend has changed: pass its functions on");
 
 static docket_backend make_face(const docket_test_store *self, bool writer_thread)
 {
@@ -450,6 +463,8 @@ static docket_backend make_face(const docket_test_store *self, bool writer_threa
         .release = below->release != NULL ? release : NULL,
         .await = below->await != NULL ? await : NULL,
         .interrupt = below->interrupt != NULL ? interrupt : NULL,
+        .wait_begin = below->wait_begin != NULL ? wait_begin : NULL,
+        .wait_end = below->wait_end != NULL ? wait_end : NULL,
         .releases = below->releases != NULL ? releases : NULL,
         .close = close_below,
     };

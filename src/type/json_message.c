@@ -227,9 +227,11 @@ static docket_status write_key(writing *self, const docket__path *path, const do
         writing number = {.out = &digits};
         put_number(&number, field, at->value);
         key = docket_buffer_bytes(&digits);
-        bool is_quoted = key.size > 1 && key.data[0] == '"'; /* as the wide numbers are */
-        docket__json_put_string(self->out, (const char *)key.data + is_quoted, key.size - 2 * (size_t)is_quoted);
         status = digits.failed ? DOCKET_NO_MEMORY : DOCKET_OK;
+        if (status == DOCKET_OK) {
+            bool is_quoted = key.size > 1 && key.data[0] == '"'; /* as the wide numbers are */
+            docket__json_put_string(self->out, (const char *)key.data + is_quoted, key.size - 2 * (size_t)is_quoted);
+        }
     }
     docket__buffer_release(&digits);
     docket__json_put(self, self->options.indent > 0 ? ": " : ":");

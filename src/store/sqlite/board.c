@@ -18,6 +18,7 @@ enum {
     FORMAT = 1,
     STRIPES = 128,
     PER_STRIPE = 128,
+    EDGES = 4096,
     BOOT_ID = 36,
     PROBE_MS = 50,   /* how often the owners of awaited keys are looked at */
     SPINS = 100,     /* tries for a stripe's lock before its holder is looked at */
@@ -65,12 +66,22 @@ typedef struct waiting {
 } waiting;
 _Static_assert(sizeof(waiting) == 64, "part of the layout");
 
+/* "Who holds this key waits for that one", by the first half of each: see docket__board_wait. */
+typedef struct edge {
+    _Atomic(uint64_t) owner; /* written last; 0 = free */
+    uint8_t held[16], wanted[16];
+    uint8_t reserved[24];
+} edge;
+_Static_assert(sizeof(edge) == 64, "part of the layout");
+
 struct docket__board_map {
     head head;
     docket__seat seats[DOCKET__SEATS];
     waiting waiting[DOCKET__SEATS];
     stripe stripes[STRIPES];
     entry entries[STRIPES][PER_STRIPE];
+    stripe edges_lock;
+    edge edges[EDGES];
 };
 
 typedef struct docket__board_map board_map;
@@ -381,6 +392,95 @@ void docket__board_give(docket__board *board, const docket_key *key)
 uint64_t docket__board_releases(const docket__board *board, const docket_key *key)
 {
     return atomic_load(&board->map->stripes[stripe_of(key)].releases);
+}
+
+/* ---- Circles ---- */
+
+static bool is_key(const uint8_t half[16], const docket_key *key)
+{
+    return memcmp(half, key->bytes, 16) == 0;
+}
+
+/* Follows the edges from `wanted`; true if they lead to one of the keys that are held. With the lock of edges. */
+static bool leads_back(const docket__board *board, const docket_key *held, size_t count, const docket_key *wanted,
+                       size_t *closing)
+{
+    bool seen[EDGES] = {false};
+    uint16_t pending[EDGES];
+    size_t pending_count = 0;
+    const uint8_t *at = wanted->bytes;
+    for (;;) {
+        for (size_t i = 0; i < count; i++) {
+            if (is_key(at, &held[i])) {
+                *closing = i;
+                return true;
+            }
+        }
+        for (size_t i = 0; i < EDGES; i++) {
+            const edge *of = &board->map->edges[i];
+            docket__owner owner = atomic_load(&of->owner);
+            if (owner != 0 && !seen[i] && memcmp(of->held, at, 16) == 0) {
+                seen[i] = true;
+                if (!is_dead(board, owner)) {
+                    pending[pending_count++] = (uint16_t)i;
+                }
+            }
+        }
+        if (pending_count == 0) {
+            return false;
+        }
+        at = board->map->edges[pending[--pending_count]].wanted;
+    }
+}
+
+/* One that finds no room is not seen by others: then only time limits end a circle that it closes. */
+static void add_edge(docket__board *board, const docket_key *held, const docket_key *wanted)
+{
+    for (size_t i = 0; i < EDGES; i++) {
+        edge *of = &board->map->edges[i];
+        docket__owner owner = atomic_load(&of->owner);
+        if (owner == 0 || is_dead(board, owner)) {
+            atomic_store(&of->owner, 0);
+            memcpy(of->held, held->bytes, sizeof of->held);
+            memcpy(of->wanted, wanted->bytes, sizeof of->wanted);
+            atomic_store(&of->owner, board->owner);
+            return;
+        }
+    }
+}
+
+static void remove_edge(docket__board *board, const docket_key *held, const docket_key *wanted)
+{
+    for (size_t i = 0; i < EDGES; i++) {
+        edge *of = &board->map->edges[i];
+        if (atomic_load(&of->owner) == board->owner && is_key(of->held, held) && is_key(of->wanted, wanted)) {
+            atomic_store(&of->owner, 0);
+            return;
+        }
+    }
+}
+
+bool docket__board_wait(docket__board *board, const docket_key *held, size_t count, const docket_key *wanted,
+                        size_t *closing)
+{
+    stripe *lock = &board->map->edges_lock;
+    if (!lock_stripe(board, lock)) {
+        return true; /* its holder does not run: nobody is told */
+    }
+    bool closes = leads_back(board, held, count, wanted, closing);
+    for (size_t i = 0; i < count && !closes; i++) {
+        add_edge(board, &held[i], wanted);
+    }
+    unlock_stripe(lock);
+    return !closes;
+}
+
+/* Without the lock: an edge is its owner's alone, and one word ends it. */
+void docket__board_unwait(docket__board *board, const docket_key *held, size_t count, const docket_key *wanted)
+{
+    for (size_t i = 0; i < count; i++) {
+        remove_edge(board, &held[i], wanted);
+    }
 }
 
 /* ---- Waiting ---- */

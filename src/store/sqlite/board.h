@@ -33,6 +33,12 @@ docket_status docket__board_take(docket__board *board, const docket_key *key, do
 
 void docket__board_give(docket__board *board, const docket_key *key);
 
+/* Tells that something which holds these keys waits for another one. False: that would close a circle of waits, among all
+ * who use the board, and nothing was told; `*closing` is the index of a key of it. */
+bool docket__board_wait(docket__board *board, const docket_key *held, size_t count, const docket_key *wanted,
+                        size_t *closing);
+void docket__board_unwait(docket__board *board, const docket_key *held, size_t count, const docket_key *wanted);
+
 /* How many claims of the key's stripe have been given back so far. */
 uint64_t docket__board_releases(const docket__board *board, const docket_key *key);
 

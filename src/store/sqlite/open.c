@@ -486,6 +486,19 @@ static void interrupt(void *handle)
     docket__board_stir(&self->board);
 }
 
+static docket_status wait_begin(void *handle, const docket_key *held, size_t count, const docket_key *wanted,
+                                size_t *closing)
+{
+    docket__sqlite *self = handle;
+    return docket__board_wait(&self->board, held, count, wanted, closing) ? DOCKET_OK : DOCKET_CONFLICT;
+}
+
+static void wait_end(void *handle, const docket_key *held, size_t count, const docket_key *wanted)
+{
+    docket__sqlite *self = handle;
+    docket__board_unwait(&self->board, held, count, wanted);
+}
+
 static uint64_t releases(void *handle, const docket_key *key)
 {
     const docket__sqlite *self = handle;
@@ -585,6 +598,8 @@ const docket_backend docket__sqlite_backend = {
     .release = release,
     .await = await,
     .interrupt = interrupt,
+    .wait_begin = wait_begin,
+    .wait_end = wait_end,
     .releases = releases,
     .close = close_store,
 };
