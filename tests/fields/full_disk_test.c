@@ -17,7 +17,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { SKIPPED = 77, DISK_BYTES = 6 << 20, SIDE_FILE_BYTES = 1180 << 10, LARGE = 300 << 10, READERS = 8 };
+enum { SKIPPED = 77, DISK_BYTES = 6 << 20, SIDE_FILE_BYTES = 1440 << 10, LARGE = 300 << 10, READERS = 8 };
 
 DOCKET_STRUCT(Want, (INT64, n), (INT64, size));
 DOCKET_BLOB(Pile);
@@ -250,7 +250,7 @@ static void fr_49_disk_of_any_room_is_told_or_used(void **state)
     site *at = *state;
     docket_error error;
     int refused = 0, used = 0;
-    for (size_t left = 0; left <= (size_t)site_count(1600 << 10, 3 << 20); left += left < SIDE_FILE_BYTES ? 65536 : 8192) {
+    for (size_t left = 0; left <= (size_t)site_count(1800 << 10, 3 << 20); left += left < SIDE_FILE_BYTES ? 65536 : 8192) {
         disk on = mount_disk(at);
         docket_store *store = NULL;
         load(&on, left);

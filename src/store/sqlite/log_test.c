@@ -190,7 +190,7 @@ static bool mount_small(const char *disk)
 {
     bool apart = geteuid() == 0 ? unshare(CLONE_NEWNS) == 0 : unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
     return apart && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("tmpfs", disk, "tmpfs", 0, "size=2m,mode=0700") == 0;
+           mount("tmpfs", disk, "tmpfs", 0, "size=4m,mode=0700") == 0;
 }
 
 static bool is_whole(desk *self, int key)
@@ -255,7 +255,7 @@ static int open_on_a_full_disk(const char *disk)
     for (int left = 0; left < 20; left++) {
         FILE *file = fopen(ballast, "we");
         CHECK(file != NULL);
-        for (int page = 0; page < 511 - left; page++) {
+        for (int page = 0; page < 1023 - left; page++) {
             (void)fwrite(bytes, 1, sizeof bytes, file);
         }
         (void)fclose(file);
