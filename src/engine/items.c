@@ -31,6 +31,7 @@ docket__frame *docket__group_pop(docket__group *group)
     }
     return frame;
 }
+
 void docket__group_stop_without_memory(docket__group *group)
 {
     docket_error error;
@@ -123,7 +124,6 @@ void docket__group_advance(docket__group *group)
         if (over) {
             end_folds(group);
         }
-        goes_on = goes_on || called != NULL;
     }
 }
 

@@ -5,7 +5,7 @@
 #include "engine/group.h"
 #include "type/codec.h"
 
-enum { LARGEST_TURN = 64 /* items that a lane takes at once, if they are quick */ };
+enum { LARGEST_TURN = 4 /* items that a lane takes at once, if they are quick: the next may be a slow one */ };
 
 static const int64_t quick_ns = 20000; /* an item that takes less is not worth a thread */
 
