@@ -32,7 +32,7 @@ bool docket__item_make_place(docket__group *group, uint64_t index)
     return group->pages[page] != NULL;
 }
 
-static docket__item *make_item(const docket__group *group)
+docket__item *docket__item_make(const docket__group *group)
 {
     const docket__plan_group *plan = group->plan;
     size_t head = sizeof(docket__item) + plan->slot_count;
@@ -160,7 +160,7 @@ docket__frame *docket__frame_make(docket__group *group)
 bool docket__frame_prepare(docket__frame *frame, uint64_t index)
 {
     docket__group *group = frame->group;
-    frame->item = make_item(group);
+    frame->item = docket__item_make(group);
     if (frame->item == NULL) {
         return false;
     }

@@ -2,6 +2,7 @@
 #include "engine/group.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "type/codec.h"
 
 enum { DEFAULT_WINDOW = 1024 };
 
@@ -144,25 +145,29 @@ static const void *value_at(const docket_input *input, size_t index)
 }
 
 /* Copies what is brought, since it belongs to the caller again when the call returns. */
-static docket_status copy_items(docket__group *group, docket__frame *frame, uint32_t slot,
-                                const docket_input *input, docket_error *error)
+static docket_status copy_items(docket__group *group, uint32_t slot, const docket_input *input, docket_error *error)
 {
     docket_status status = DOCKET_OK;
     for (size_t i = 0; i < input->count && status == DOCKET_OK; i++) {
         bool fits = docket__item_make_place(group, i);
-        docket__item *item = fits ? *docket__item_place(group, i) : NULL;
-        if (item != NULL) {
-            frame->index = i;
-            docket__frame_unpack(frame, item);
-        } else {
-            fits = fits && docket__frame_prepare(frame, i);
+        docket__item **place = fits ? docket__item_place(group, i) : NULL;
+        if (fits && *place == NULL) {
+            *place = docket__item_make(group);
         }
-        status = fits ? docket__frame_copy(frame, slot, input->type, value_at(input, i), error)
-                      : docket__error_no_memory(error);
-        item = frame->item;
-        if (item != NULL) {
-            docket__frame_pack(frame);
-            *docket__item_place(group, i) = item;
+        docket__item *item = fits ? *place : NULL;
+        if (item == NULL) {
+            return docket__error_no_memory(error);
+        }
+        docket_arena memory = {
+            .chunk_bytes = DOCKET__ITEM_CHUNK_BYTES, .chunks = item->chunks, .adopted = item->adopted};
+        status = docket__type_copy(input->type, value_at(input, i), &memory, docket__item_value(group, item, slot),
+                                   error);
+        item->chunks = memory.chunks;
+        item->adopted = memory.adopted;
+        item->states[slot] = DOCKET_VALUE_GIVEN;
+        if (status != DOCKET_OK) {
+            docket__error_set_type(error, input->type->name);
+            error->item_index = (int64_t)i;
         }
     }
     return status;
@@ -186,15 +191,9 @@ docket_status docket__group_bring(docket_execution *execution, uint32_t slot, co
         group->source_slot = slot;
         return DOCKET_OK;
     }
-    docket__frame *frame = docket__frame_make(group);
-    if (frame == NULL) {
-        return docket__error_no_memory(error);
-    }
     group->holds = true;
     group->total = input->count;
-    docket_status status = copy_items(group, frame, slot, input, error);
-    docket__frame_give(frame);
-    return status;
+    return copy_items(group, slot, input, error);
 }
 
 void docket__groups_start(docket_execution *execution)

@@ -87,6 +87,8 @@ struct docket__group {
 /* Where a kept item stands; with group->lock held. False: memory is exhausted. */
 docket__item **docket__item_place(const docket__group *group, uint64_t index);
 bool docket__item_make_place(docket__group *group, uint64_t index);
+/* A new item: nothing is there yet. NULL when memory is exhausted. */
+docket__item *docket__item_make(const docket__group *group);
 void docket__item_free(docket__item *item);
 void *docket__item_value(const docket__group *group, const docket__item *item, uint32_t slot);
 
