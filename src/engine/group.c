@@ -39,6 +39,8 @@ static bool init_group(docket__group *group, docket_execution *execution, uint32
     }
     group->fold_count = plan->fold_count;
     group->slot_count = plan->slot_count;
+    group->first_node = plan->first_node;
+    group->node_count = plan->node_count;
     for (uint32_t i = 0; i < plan->fold_count; i++) {
         group->folds[i] = &execution->row.nodes[plan->folds[i]];
     }

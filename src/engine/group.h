@@ -47,9 +47,9 @@ struct docket__group {
     uint32_t first_stage, end_stage;
     uint64_t next;   /* the first item that no lane has taken */
     uint64_t passed; /* items that have left the pass */
-    bool listed; /* the values that are taken when it has ended */
-    bool over;   /* the last one has ended */
-    bool starved; /* memory ran out between two passes */
+    bool listed;     /* the values that are taken when it has ended */
+    bool over;       /* the last one has ended */
+    bool starved;    /* memory ran out between two passes */
     uint32_t open_stages;
     uint32_t *gates; /* of each stage: nodes that have to end */
 
@@ -69,14 +69,16 @@ struct docket__group {
     bool keeps;
 
     /* Those who take items in their order as they leave. */
-    docket__frame **ring;  /* of window places; NULL = nobody */
-    docket__node **folds;  /* that do */
+    docket__frame **ring; /* of window places; NULL = nobody */
+    docket__node **folds; /* that do */
     uint32_t fold_count;
     uint64_t delivered;
     bool delivering;
     void (*item_done)(void *arg, docket_item item);
     void *item_arg;
 
+    /* These outlive the plan: a stop, or a step that has just ended its execution, may come late. */
+    uint32_t first_node, node_count;
     docket__admission *admissions; /* of each node */
     bool *broken;                  /* of each slot: an item has failed before it */
     docket_error *error;           /* of the first item that failed, in their order */

@@ -55,7 +55,7 @@ static docket_ctx *pop_waiting(docket__admission *at)
 
 void docket__items_leave(docket__group *group, uint32_t node)
 {
-    docket__admission *at = &group->admissions[node - group->plan->first_node];
+    docket__admission *at = &group->admissions[node - group->first_node];
     if (!at->counts) {
         return;
     }
@@ -72,7 +72,7 @@ void docket__groups_stop(docket_execution *execution)
 {
     for (uint32_t g = 0; g < execution->group_count; g++) {
         docket__group *group = &execution->groups[g];
-        for (uint32_t i = 0; i < group->plan->node_count; i++) {
+        for (uint32_t i = 0; i < group->node_count; i++) {
             docket_ctx *ctx;
             do {
                 pthread_mutex_lock(&group->lock);
